@@ -1,0 +1,82 @@
+# Everything from a fresh clone: nothing but Python 3.11+ and make is needed to run, Java and Maven as well for the Spark tests.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+export HEALTHCARE_HOME ?= $(CURDIR)/.healthcare
+export DAGSTER_HOME := $(abspath $(HEALTHCARE_HOME))/dagster
+export DAGSTER_DISABLE_TELEMETRY := yes
+export DO_NOT_TRACK := true
+export MLFLOW_DISABLE_TELEMETRY := true
+
+# One lock holds what running needs; the other adds Spark, the tests' and the linters' tools.
+RUN_READY := $(VENV)/.ready-run
+DEV_READY := $(VENV)/.ready-dev
+ENGINE_READY := $(if $(filter spark,$(HEALTHCARE_ENGINE)),$(DEV_READY) delta-jars,$(RUN_READY))
+
+DELTA_VERSION := 4.4.0
+DELTA_JARS := $(VENV)/share/delta
+MAVEN_COPY := mvn -q -B org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy -DoutputDirectory=$(abspath $(DELTA_JARS))
+
+.PHONY: help
+help: ## Show the commands
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+.PHONY: run
+run: $(ENGINE_READY) dagster-home ## Materialise the graph end to end and say what happened
+	@$(BIN)/python -m healthcare_assets
+
+.PHONY: dev
+dev: $(ENGINE_READY) dagster-home ## Open the Dagster UI on 127.0.0.1:3000
+	@$(BIN)/dagster dev --workspace workspace.yaml --host 127.0.0.1 --port 3000
+
+.PHONY: test
+test: $(DEV_READY) delta-jars ## Run the whole suite
+	@command -v java >/dev/null || echo "No Java on this machine: the tests on Spark are left out."
+	$(BIN)/python -m pytest
+
+.PHONY: lint
+lint: $(DEV_READY) ## Check format, lint rules, types and the definitions
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/dg check defs
+
+.PHONY: lock
+lock: ## Resolve the two locks anew (needs uv)
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --all-extras --group dev \
+		pyproject.toml -o requirements-dev.lock
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url -c requirements-dev.lock \
+		pyproject.toml -o requirements.lock
+
+.PHONY: clean
+clean: ## Remove the environment (not the data)
+	rm -rf $(VENV)
+
+.PHONY: dagster-home
+dagster-home:
+	@mkdir -p $(DAGSTER_HOME) && cp dagster.yaml $(DAGSTER_HOME)/dagster.yaml
+
+# --no-deps: the lock is complete, and pip need not resolve it again.
+$(RUN_READY): requirements.lock
+	@echo "Setting up $(VENV) (once, about a minute) ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
+	@touch $@
+
+$(DEV_READY): requirements-dev.lock
+	@echo "Setting up $(VENV) for development (once, about two minutes) ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-dev.lock
+	@touch $@ $(RUN_READY)
+
+# Spark takes Delta Lake from here; without Maven it resolves the jars itself when a session starts.
+.PHONY: delta-jars
+delta-jars: $(DEV_READY)
+	@if command -v mvn >/dev/null && ! test -f $(DELTA_JARS)/.ready-$(DELTA_VERSION); then \
+		$(MAVEN_COPY) -Dartifact=io.delta:delta-spark_4.2_2.13:$(DELTA_VERSION) && \
+		$(MAVEN_COPY) -Dartifact=io.delta:delta-storage:$(DELTA_VERSION) && \
+		touch $(DELTA_JARS)/.ready-$(DELTA_VERSION); \
+	fi

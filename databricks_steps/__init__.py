@@ -1,0 +1,1 @@
+"""Launching steps: in this process, or elsewhere."""

@@ -1,0 +1,97 @@
+"""An asset asks for its step to be launched; what comes back are Dagster's own results.
+
+In `local` the step runs in the process that asks. A launcher that runs it elsewhere has the same face.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Protocol
+
+import dagster as dg
+
+from healthcare_assets.environments import settings_from
+from healthcare_assets.errors import HealthcareError
+from healthcare_assets.steps.catalogue import STEPS, Step, code_version
+
+if TYPE_CHECKING:
+    from healthcare_assets.steps.report import AssetReport, MetadataEntry, StepReport
+
+Results = Iterator[dg.MaterializeResult[None]]
+
+
+class StepLauncher(Protocol):
+    """Runs a step and yields a result for each asset that it wrote."""
+
+    def launch(self, context: dg.AssetExecutionContext, step: str) -> Results: ...
+
+
+class InProcessStepLauncher:
+    """Runs a step in this process, on the engine and the folder that the environment variables name."""
+
+    def launch(self, context: dg.AssetExecutionContext, step: str) -> Results:
+        """Run the step for the context's day.
+
+        Raises dg.Failure, without retries, with the sentence of an error that was written for the user.
+        """
+        spec = STEPS[step]
+        try:
+            report = _run(spec, context)
+        except HealthcareError as error:
+            raise dg.Failure(description=str(error), allow_retries=False) from error
+        for asset in report:
+            yield _result(asset, daily=spec.daily)
+
+
+def _run(step: Step, context: dg.AssetExecutionContext) -> "StepReport":
+    from importlib import import_module
+
+    from healthcare_assets.steps.runtime import Runtime
+
+    runtime = Runtime(
+        settings=settings_from(),
+        now=datetime.now(UTC),
+        run_id=context.run_id,
+        log=context.log.info,
+        code_version=code_version(step.name),
+    )
+    run = import_module(step.module).run
+    report: StepReport = run(runtime, date.fromisoformat(context.partition_key)) if step.daily else run(runtime)
+    return report
+
+
+def _result(report: "AssetReport", *, daily: bool) -> "dg.MaterializeResult[None]":
+    metadata: dict[str, dg.MetadataValue] = {name: _metadata_value(entry) for name, entry in report.metadata.items()}
+    metadata["location"] = dg.MetadataValue.path(report.location)
+    if report.rows is not None:
+        metadata["dagster/partition_row_count" if daily else "dagster/row_count"] = dg.MetadataValue.int(report.rows)
+    return dg.MaterializeResult(
+        asset_key=report.asset,
+        metadata=metadata,
+        check_results=[
+            dg.AssetCheckResult(
+                asset_key=report.asset,
+                check_name=check.name,
+                passed=check.passed,
+                description=check.description,
+                metadata=dict(check.metadata),
+            )
+            for check in report.checks
+        ],
+        data_version=dg.DataVersion(report.data_version) if report.data_version else None,
+    )
+
+
+def _metadata_value(entry: "MetadataEntry") -> dg.MetadataValue:
+    from healthcare_assets.steps.report import Markdown
+
+    match entry:
+        case Markdown(text):
+            return dg.MetadataValue.md(text)
+        case bool():
+            return dg.MetadataValue.bool(entry)
+        case int():
+            return dg.MetadataValue.int(entry)
+        case float():
+            return dg.MetadataValue.float(entry)
+        case str():
+            return dg.MetadataValue.text(entry)

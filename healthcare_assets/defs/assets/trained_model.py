@@ -1,0 +1,24 @@
+from databricks_steps.launcher import Results, StepLauncher
+
+import dagster as dg
+
+from healthcare_assets.defs.table_assets import DATA_SCIENCE
+from healthcare_assets.steps.catalogue import code_version
+
+
+@dg.multi_asset(
+    specs=[
+        dg.AssetSpec(
+            "trained_model",
+            description="The better of the candidates by its out-of-fold skill, on every patient whose charges are known; "
+            "registered in MLflow as the challenger.",
+            deps=["risk_features", "silver_patients"],
+            group_name="model",
+            owners=[DATA_SCIENCE],
+            kinds={"mlflow", "scikitlearn"},
+            code_version=code_version("training"),
+        )
+    ],
+)
+def trained_model(context: dg.AssetExecutionContext, steps: dg.ResourceParam[StepLauncher]) -> Results:
+    yield from steps.launch(context, "training")

@@ -1,0 +1,58 @@
+"""What every asset that is a table says of itself: description, columns, owners, kinds, code version, checks."""
+
+from collections.abc import Sequence
+
+import dagster as dg
+
+from healthcare_assets.defs.partitions import daily
+from healthcare_assets.domain.tables import Table
+from healthcare_assets.steps.catalogue import code_version, step_for
+
+DATA_ENGINEERING = "team:data-engineering"
+DATA_SCIENCE = "team:data-science"
+COMPLIANCE = "team:compliance"
+
+_DAGSTER_TYPES = {"strings": "array<string>", "criteria": "array<struct>"}
+
+
+def table_spec(
+    table: Table, *, group: str, owner: str, deps: Sequence[str] = (), partitioned: bool = True
+) -> dg.AssetSpec:
+    """The spec of an asset that is a table of the contract."""
+    return dg.AssetSpec(
+        table.name,
+        description=table.description,
+        deps=deps,
+        group_name=group,
+        owners=[owner],
+        kinds={"deltalake"},
+        code_version=code_version(step_for(table.name).name),
+        partitions_def=daily if partitioned else None,
+        metadata={
+            "dagster/table_name": table.name,
+            "dagster/column_schema": column_schema(table),
+        },
+    )
+
+
+def column_schema(table: Table) -> dg.TableSchema:
+    """The table's columns with their types, descriptions and constraints."""
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(
+                column.name,
+                type=_DAGSTER_TYPES.get(column.type, column.type),
+                description=column.description,
+                constraints=dg.TableColumnConstraints(nullable=column.nullable, unique=table.key == (column.name,)),
+            )
+            for column in table.columns
+        ]
+    )
+
+
+def blocking_checks(asset: str, checks: dict[str, str]) -> list[dg.AssetCheckSpec]:
+    """Specs of the checks (name: description) that the asset's step makes of each day, and that stop what follows."""
+    return [
+        dg.AssetCheckSpec(name, asset=asset, description=description, blocking=True, partitions_def=daily)
+        for name, description in checks.items()
+    ]

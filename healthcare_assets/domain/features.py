@@ -1,0 +1,67 @@
+"""Risk features, by the contract's formulas. Nothing here reads charges: a feature made from the label is a leak."""
+
+from typing import Any
+
+import narwhals as nw
+
+from healthcare_assets.domain.tables import PARTITION_COLUMN, RISK_FEATURES
+
+Frame = nw.LazyFrame[Any]
+
+AGE_BANDS = (25, 35, 50, 65)
+"""Ages at which the score rises by one, from 1 to 5."""
+
+BMI_BANDS = (("underweight", 18.5), ("normal", 25.0), ("overweight", 30.0))
+"""WHO/CDC categories of adults and the BMI below which each lies; `obese` from 30."""
+
+REGIONAL_MULTIPLIERS = {"northeast": 1.2, "northwest": 1.1, "southeast": 1.0, "southwest": 0.95}
+
+SMOKER_AGE_FACTOR = 2.5
+FAMILY_SIZE_STEP = 0.15
+_AGE_WEIGHT, _SMOKER_POINTS, _OBESITY_POINTS, _OBESITY_BMI = 20, 50.0, 30.0, 30.0
+
+
+def risk_features(patients: Frame) -> Frame:
+    """The columns of `risk_features` but the day.
+
+    `patients` has one row a patient: `patient_key`, `age` (years), `sex`, `region`, `bmi` (kg/m²), `smoker`, `children`.
+    """
+    scored = patients.with_columns(_age_risk_score().alias("age_risk_score"))
+    featured = scored.with_columns(
+        _bmi_category().alias("bmi_category"),
+        (nw.col("age") * _if_smoker(SMOKER_AGE_FACTOR, 1.0)).alias("smoking_impact"),
+        (nw.col("children") * FAMILY_SIZE_STEP + 1.0).alias("family_size_factor"),
+        _regional_multiplier().alias("regional_multiplier"),
+        (
+            (nw.col("age_risk_score") * _AGE_WEIGHT).cast(nw.Float64)
+            + _if_smoker(_SMOKER_POINTS, 0.0)
+            + _either(nw.col("bmi") > _OBESITY_BMI, _OBESITY_POINTS, 0.0)
+        ).alias("health_risk_composite"),
+    )
+    return featured.select(*(name for name in RISK_FEATURES.column_names if name != PARTITION_COLUMN))
+
+
+def _either(condition: nw.Expr, yes: float, no: float) -> nw.Expr:
+    """Null where the condition is: an unknown is not a no."""
+    return nw.coalesce(nw.when(condition).then(nw.lit(yes)), nw.when(~condition).then(nw.lit(no)))
+
+
+def _if_smoker(yes: float, no: float) -> nw.Expr:
+    return _either(nw.col("smoker"), yes, no)
+
+
+def _age_risk_score() -> nw.Expr:
+    return nw.sum_horizontal(
+        nw.lit(1).cast(nw.Int64), *((nw.col("age") >= age).cast(nw.Int64) for age in AGE_BANDS)
+    ).cast(nw.Int64)
+
+
+def _bmi_category() -> nw.Expr:
+    below = (nw.when(nw.col("bmi") < limit).then(nw.lit(category)) for category, limit in BMI_BANDS)
+    return nw.coalesce(*below, nw.when(nw.col("bmi") >= BMI_BANDS[-1][1]).then(nw.lit("obese")))
+
+
+def _regional_multiplier() -> nw.Expr:
+    return nw.coalesce(
+        *(nw.when(nw.col("region") == region).then(nw.lit(factor)) for region, factor in REGIONAL_MULTIPLIERS.items())
+    )

@@ -1,0 +1,265 @@
+"""The tables of the contract, once: names, columns, types and what each column means.
+
+Everything that needs a schema takes it from here: the lakehouse when it creates a table, the schema checks, the column
+descriptions in the Dagster UI and the allow-list that the HIPAA evidence is computed against.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+ColumnType = Literal["string", "integer", "float", "boolean", "date", "timestamp", "strings", "criteria"]
+"""Integers are 64 bit, floats are double, timestamps are UTC microseconds, `strings` is a list of strings,
+`criteria` a list of structs (see `CRITERION_FIELDS`)."""
+
+PARTITION_COLUMN = "partition_date"
+
+CRITERION_FIELDS: tuple[tuple[str, ColumnType], ...] = (
+    ("name", "string"),
+    ("value", "float"),
+    ("threshold", "float"),
+    ("comparison", "string"),
+    ("passed", "boolean"),
+    ("detail", "string"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """One column of a table."""
+
+    name: str
+    type: ColumnType
+    description: str
+    nullable: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """One table. A daily table is partitioned by `partition_date`; `key` names the columns that identify a row
+    (within a day, for a daily table)."""
+
+    name: str
+    description: str
+    columns: tuple[Column, ...]
+    daily: bool = True
+    key: tuple[str, ...] = ()
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        return tuple(column.name for column in self.columns)
+
+
+def _column(name: str, type_: ColumnType, description: str, *, nullable: bool = False) -> Column:
+    return Column(name=name, type=type_, description=description, nullable=nullable)
+
+
+_DAY = _column(PARTITION_COLUMN, "date", "The day (UTC) that the row belongs to.")
+_PATIENT_KEY = _column(
+    "patient_key", "string", "Pseudonym of the patient: keyed HMAC-SHA-256 of the normalised id, 32 hex digits."
+)
+
+_SOURCE_DESCRIPTIONS: Mapping[str, str] = {
+    "patient_id": "The source's id of the patient. Identifier.",
+    "first_name": "Identifier.",
+    "last_name": "Identifier.",
+    "age": "Age in years.",
+    "birth_date": "Date of birth. Identifier.",
+    "sex": "male or female, in any usual spelling.",
+    "region": "US region: northeast, northwest, southeast, southwest, in any usual spelling.",
+    "bmi": "Body mass index in kg/m².",
+    "smoker": "Whether the patient smokes, in any usual spelling.",
+    "children": "Number of dependants covered.",
+    "charges": "Medical charges of the year in US dollars; empty while not known.",
+    "insurance_plan": "Name or tier of the insurance plan.",
+    "coverage_start_date": "First day of coverage. Identifier (a date).",
+    "timestamp": "When the source last wrote the record.",
+}
+
+SOURCE_COLUMNS: tuple[str, ...] = tuple(_SOURCE_DESCRIPTIONS)
+"""The columns that a source may carry. Every other column stays in bronze."""
+
+REQUIRED_SOURCE_COLUMNS: tuple[tuple[str, ...], ...] = (
+    ("age", "birth_date"),
+    ("sex",),
+    ("region",),
+    ("bmi",),
+    ("smoker",),
+    ("children",),
+)
+"""Each group needs at least one of its columns in the source."""
+
+SEXES = ("female", "male")
+REGIONS = ("northeast", "northwest", "southeast", "southwest")
+BMI_CATEGORIES = ("underweight", "normal", "overweight", "obese")
+RISK_CATEGORIES = ("low", "medium", "high", "critical")
+INSURANCE_PLANS = (
+    "basic",
+    "standard",
+    "premium",
+    "catastrophic",
+    "bronze",
+    "silver",
+    "gold",
+    "platinum",
+    "hmo",
+    "ppo",
+    "epo",
+    "pos",
+    "hdhp",
+    "medicare",
+    "medicaid",
+    "other",
+)
+
+_ATTRIBUTES = (
+    _column("age", "integer", "Age in completed years on the day; 90 stands for 90 and over (Safe Harbor)."),
+    _column("sex", "string", "female or male."),
+    _column("region", "string", "northeast, northwest, southeast or southwest."),
+    _column("bmi", "float", "Body mass index in kg/m²."),
+    _column("smoker", "boolean", "Whether the patient smokes."),
+    _column("children", "integer", "Number of dependants covered."),
+)
+_ENROLMENT = (
+    _column("charges", "float", "Medical charges of the year in US dollars; null while not known.", nullable=True),
+    _column("insurance_plan", "string", "Plan tier from the declared list; `other` for any other plan.", nullable=True),
+    _column("coverage_start_year", "integer", "Year in which the coverage began.", nullable=True),
+)
+
+
+def _nullable(columns: tuple[Column, ...]) -> tuple[Column, ...]:
+    return tuple(_column(c.name, c.type, c.description, nullable=True) for c in columns)
+
+
+BRONZE_PATIENTS = Table(
+    name="bronze_patients",
+    description="Patient records exactly as delivered, every value as text. The only table that holds identifiers.",
+    columns=(
+        *(_column(name, "string", text, nullable=True) for name, text in _SOURCE_DESCRIPTIONS.items()),
+        _column("other_columns", "string", "Undeclared columns of the record as a JSON object.", nullable=True),
+        _column("malformed", "string", "Why the record could not be split into its columns.", nullable=True),
+        _column("id_expected", "boolean", "Whether the source has a patient_id column at all."),
+        _column("source_file", "string", "File or table that the record was read from."),
+        _column("source_row", "integer", "Position of the record in the day's delivery, from 1."),
+        _column(
+            "cutoff", "date", "Latest day (UTC) on which the record can have been written: later dates are future."
+        ),
+        _DAY,
+    ),
+    key=("source_row",),
+)
+
+SILVER_PATIENTS = Table(
+    name="silver_patients",
+    description="The day's valid patients, one row each, cleaned and de-identified (Safe Harbor).",
+    columns=(
+        _PATIENT_KEY,
+        *_ATTRIBUTES,
+        *_ENROLMENT,
+        _column("data_quality_score", "float", "Share of the record's expected values that were delivered, 0–100."),
+        _column("hipaa_deidentified", "boolean", "Computed per row: pseudonymous key, no age over 90."),
+        _column("source_records", "integer", "How many of the day's records this row stands for (1 + duplicates)."),
+        _DAY,
+    ),
+    key=("patient_key",),
+)
+
+QUARANTINED_PATIENTS = Table(
+    name="quarantined_patients",
+    description="Records refused, with all their reasons and without identifiers; what was readable is kept.",
+    columns=(
+        _column(_PATIENT_KEY.name, "string", _PATIENT_KEY.description, nullable=True),
+        *_nullable(_ATTRIBUTES),
+        *_ENROLMENT,
+        _column("reasons", "strings", "Every rule that the record breaks."),
+        _column("source_row", "integer", "Position of the record in bronze_patients for the day."),
+        _DAY,
+    ),
+    key=("source_row",),
+)
+
+DIM_PATIENTS = Table(
+    name="dim_patients",
+    description="Slowly changing dimension, type 2: every version of every patient, one of them current.",
+    columns=(
+        _PATIENT_KEY,
+        *_ATTRIBUTES,
+        *_ENROLMENT,
+        _column("effective_date", "date", "First day of the version."),
+        _column("expiry_date", "date", "First day of the next version; null while current.", nullable=True),
+        _column("is_current_record", "boolean", "True for exactly one version of each patient."),
+        _column("record_version", "integer", "1 for the patient's first version, counted up."),
+    ),
+    daily=False,
+    key=("patient_key", "effective_date"),
+)
+
+RISK_FEATURES = Table(
+    name="risk_features",
+    description="Model features of the day's patients. Nothing in it is derived from charges.",
+    columns=(
+        _PATIENT_KEY,
+        *_ATTRIBUTES,
+        _column("age_risk_score", "integer", "1–5: under 25, 35, 50, 65, and 65 or over."),
+        _column("bmi_category", "string", "WHO/CDC: underweight < 18.5, normal < 25, overweight < 30, obese."),
+        _column("smoking_impact", "float", "Age × 2.5 for smokers, × 1 otherwise."),
+        _column("family_size_factor", "float", "1 + 0.15 × children."),
+        _column("regional_multiplier", "float", "northeast 1.2, northwest 1.1, southeast 1.0, southwest 0.95."),
+        _column("health_risk_composite", "float", "20 × age_risk_score + 50 if smoker + 30 if BMI over 30."),
+        _DAY,
+    ),
+    key=("patient_key",),
+)
+
+PREDICTIONS = Table(
+    name="predictions",
+    description="The champion's prediction for each of the day's patients.",
+    columns=(
+        _PATIENT_KEY,
+        _column("predicted_charges", "float", "Predicted charges of the year in US dollars."),
+        _column("charges_lower", "float", "Lower bound of the 90 % prediction interval in US dollars."),
+        _column("charges_upper", "float", "Upper bound of the 90 % prediction interval in US dollars."),
+        _column("risk_score", "float", "Percentile (0–100) among the charges of the training population."),
+        _column("adjusted_risk_score", "float", "The risk score, at least 10."),
+        _column("risk_category", "string", "low < 30, medium < 60, high < 85, else critical."),
+        _column("high_risk_patient", "boolean", "Risk score over 75, or critical."),
+        _column("requires_review", "boolean", "Risk score over 90, or a smoker's over 60."),
+        _column("high_cost", "boolean", "Predicted charges at or over the reference's 95th percentile."),
+        _column("model_name", "string", "Registered name of the champion."),
+        _column("model_version", "string", "Registered version of the champion."),
+        _column("predicted_at", "timestamp", "When the prediction was made (UTC)."),
+        _DAY,
+    ),
+    key=("patient_key",),
+)
+
+GOVERNANCE_VERDICT = Table(
+    name="governance_verdict",
+    description="Append-only: every decision on a model, with each criterion's value beside its threshold.",
+    columns=(
+        _column("verdict_id", "string", "Unique id of the decision."),
+        _column("model_name", "string", "Registered name of the model."),
+        _column("model_version", "string", "Registered version that was judged."),
+        _column("decision", "string", "approved or rejected."),
+        _column("reasons", "strings", "Why, in plain words; empty when approved."),
+        _column("criteria", "criteria", "Each criterion: name, value, threshold, comparison, passed, detail."),
+        _column("champion_version", "string", "The champion when the decision was made.", nullable=True),
+        _column("code_version", "string", "Version of the code that decided."),
+        _column("decided_at", "timestamp", "When the decision was made (UTC)."),
+    ),
+    daily=False,
+    key=("verdict_id",),
+)
+
+TABLES: Mapping[str, Table] = {
+    table.name: table
+    for table in (
+        BRONZE_PATIENTS,
+        SILVER_PATIENTS,
+        QUARANTINED_PATIENTS,
+        DIM_PATIENTS,
+        RISK_FEATURES,
+        PREDICTIONS,
+        GOVERNANCE_VERDICT,
+    )
+}

@@ -1,0 +1,76 @@
+"""Every threshold of the system, once.
+
+The numbers are the contract's: promotion criteria, alerts, plausible ranges, risk bands. Nothing else in the project
+repeats one of them; a change here changes the behaviour, the checks and what the summary prints.
+"""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlausibleRanges:
+    """Ranges outside which a source record is refused. All bounds are inclusive."""
+
+    age_years: tuple[int, int] = (0, 120)
+    bmi: tuple[float, float] = (10.0, 100.0)
+    children: tuple[int, int] = (0, 20)
+    coverage_lead_days: int = 366
+    """How far after the delivery a coverage may start: open enrolment runs months ahead, not years."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RiskBands:
+    """Bands on the risk score (percentile, 0–100)."""
+
+    medium_from: float = 30.0
+    high_from: float = 60.0
+    critical_from: float = 85.0
+    high_risk_above: float = 75.0
+    review_above: float = 90.0
+    smoker_review_above: float = 60.0
+    adjusted_minimum: float = 10.0
+    high_cost_quantile: float = 0.95
+
+
+@dataclass(frozen=True, kw_only=True)
+class PromotionCriteria:
+    """What a model must show, out of fold, before it may become champion."""
+
+    risk_score_r2_minimum: float = 0.70
+    risk_score_mae_maximum: float = 15.0
+    high_risk_recall_minimum: float = 0.60
+    high_risk_share: float = 0.05
+    """The true top 5 % by charges, and the model's own top 5 %."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingRules:
+    """How candidates are trained and evaluated."""
+
+    folds: int = 5
+    seed: int = 20260101
+    interval_coverage: float = 0.90
+    minimum_patients: int = 500
+    minimum_high_risk_patients: int = 25
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataRules:
+    """What a day's data must satisfy."""
+
+    quarantine_rate_maximum: float = 0.10
+    low_volume_below: int = 50
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """All thresholds together."""
+
+    ranges: PlausibleRanges = field(default_factory=PlausibleRanges)
+    bands: RiskBands = field(default_factory=RiskBands)
+    promotion: PromotionCriteria = field(default_factory=PromotionCriteria)
+    training: TrainingRules = field(default_factory=TrainingRules)
+    data: DataRules = field(default_factory=DataRules)
+
+
+POLICY = Policy()

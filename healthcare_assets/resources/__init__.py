@@ -1,0 +1,1 @@
+"""What a step is handed: the source, the lakehouse (tables), the model registry, the pseudonym key."""

@@ -1,0 +1,34 @@
+"""What a step says of its work, in values that travel: a launcher turns them into Dagster's events."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from healthcare_assets.domain.checks import CheckOutcome
+
+
+@dataclass(frozen=True)
+class Markdown:
+    """A text that is shown formatted."""
+
+    text: str
+
+
+MetadataEntry = str | int | float | bool | Markdown
+
+
+@dataclass(frozen=True, kw_only=True)
+class AssetReport:
+    """What became of one asset."""
+
+    asset: str
+    location: str
+    """Where it lies: a path, a table name or a model URI."""
+    rows: int | None = None
+    """Rows written, where the asset is a table."""
+    metadata: Mapping[str, MetadataEntry] = field(default_factory=dict)
+    checks: tuple[CheckOutcome, ...] = ()
+    data_version: str | None = None
+
+
+StepReport = tuple[AssetReport, ...]
+"""One entry an asset, in the order in which they were written."""

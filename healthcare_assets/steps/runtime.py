@@ -1,0 +1,74 @@
+"""What a step is handed. Each part is made when a step first asks for it: ingestion never opens the model registry."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+
+from healthcare_assets.domain.checks import Counts
+from healthcare_assets.environments import Settings
+from healthcare_assets.policy import POLICY, Policy
+from healthcare_assets.resources.lakehouse import Frame, Lakehouse
+from healthcare_assets.resources.pseudonym_key import pseudonym_key
+from healthcare_assets.resources.registry import ModelRegistry
+from healthcare_assets.resources.source import Source, open_source
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runtime:
+    """The settings of the run, and the tables, source, registry and key that they lead to."""
+
+    settings: Settings
+    now: datetime
+    """When the run began (UTC): the only clock that a step sees."""
+    run_id: str
+    log: Callable[[str], None]
+    """Tells the user a sentence."""
+    code_version: str
+    policy: Policy = POLICY
+
+    @cached_property
+    def lakehouse(self) -> Lakehouse:
+        root = self.settings.lakehouse_root
+        if self.settings.engine == "spark":
+            from healthcare_assets.resources.spark_lakehouse import SparkLakehouse
+            from healthcare_assets.resources.spark_session import local_spark_session
+
+            return SparkLakehouse(local_spark_session(), str(root))
+        from healthcare_assets.resources.polars_lakehouse import PolarsLakehouse
+
+        return PolarsLakehouse(root)
+
+    @cached_property
+    def source(self) -> Source:
+        return open_source(
+            self.settings.source,
+            first_day=self.settings.first_day,
+            lakehouse_root=self.settings.lakehouse_root,
+            ingested_at=self.now,
+        )
+
+    @cached_property
+    def registry(self) -> ModelRegistry:
+        root = self.settings.mlflow_root
+        root.mkdir(parents=True, exist_ok=True)
+        environment = self.settings.environment
+        return ModelRegistry(
+            f"sqlite:///{root / 'mlflow.db'}",
+            name=environment.model_name,
+            experiment=f"{environment.experiment_root}/training",
+        )
+
+    @cached_property
+    def pseudonym_key(self) -> bytes:
+        return pseudonym_key(
+            self.settings.home,
+            configured=self.settings.pseudonym_key,
+            may_create=self.settings.environment.name == "local",
+        )
+
+
+def counts(lakehouse: Lakehouse, one_row: Frame) -> Counts:
+    """The single row of an aggregate frame as numbers by column; a sum over nothing is 0."""
+    row = lakehouse.collect(one_row).to_pylist()[0]
+    return {name: int(value or 0) for name, value in row.items()}

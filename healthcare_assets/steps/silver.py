@@ -1,0 +1,88 @@
+"""`bronze_patients` → `silver_patients` and `quarantined_patients`: cleaned, de-identified, one row a patient."""
+
+from datetime import date
+
+import narwhals as nw
+
+from healthcare_assets.domain import checks, cleaning, deidentification
+from healthcare_assets.domain.tables import (
+    BRONZE_PATIENTS,
+    PARTITION_COLUMN,
+    QUARANTINED_PATIENTS,
+    SILVER_PATIENTS,
+    Column,
+    Table,
+)
+from healthcare_assets.resources.lakehouse import Lakehouse
+from healthcare_assets.steps.report import AssetReport, StepReport
+from healthcare_assets.steps.runtime import Runtime, counts
+
+_RECORD_COLUMNS = (
+    *(c for c in QUARANTINED_PATIENTS.columns if c.name not in ("reasons", "source_row", PARTITION_COLUMN)),
+    Column(name="data_quality_score", type="float", description=""),
+    Column(name="instant", type="integer", description="", nullable=True),
+    Column(name="source_row", type="integer", description=""),
+    Column(name="reasons", type="strings", description="", nullable=True),
+)
+
+
+def run(runtime: Runtime, day: date) -> StepReport:
+    lakehouse, policy = runtime.lakehouse, runtime.policy
+    bronze = lakehouse.scan(BRONZE_PATIENTS, day=day)
+    records = lakehouse.map_batches(
+        cleaning.read_records(bronze, day=day, policy=policy),
+        deidentification.pseudonymiser(runtime.pseudonym_key),
+        columns=_RECORD_COLUMNS,
+    )
+    quarantined = _columns_of(QUARANTINED_PATIENTS, cleaning.quarantined_records(records))
+    patients, order = cleaning.newest_first(cleaning.valid_patients(records))
+    newest = lakehouse.latest(patients, key=["patient_key"], order_by=order, count_as="source_records")
+    silver = _columns_of(
+        SILVER_PATIENTS, newest.with_columns(deidentification.is_deidentified().alias("hipaa_deidentified"))
+    )
+    rows_quarantined = lakehouse.replace_day(QUARANTINED_PATIENTS, day, quarantined)
+    rows_silver = lakehouse.replace_day(SILVER_PATIENTS, day, silver)
+    return (
+        AssetReport(
+            asset=SILVER_PATIENTS.name,
+            location=lakehouse.location(SILVER_PATIENTS),
+            rows=rows_silver,
+            checks=_checks(runtime, day),
+        ),
+        AssetReport(
+            asset=QUARANTINED_PATIENTS.name, location=lakehouse.location(QUARANTINED_PATIENTS), rows=rows_quarantined
+        ),
+    )
+
+
+def _checks(runtime: Runtime, day: date) -> tuple[checks.CheckOutcome, ...]:
+    """What the tables themselves say, read back after writing."""
+    lakehouse, policy = runtime.lakehouse, runtime.policy
+    silver = lakehouse.scan(SILVER_PATIENTS, day=day)
+    found = counts(
+        lakehouse,
+        silver.select(
+            nw.col("patient_key").len().cast(nw.Int64).alias("rows"),
+            nw.col("patient_key").n_unique().cast(nw.Int64).alias("patients"),
+            (nw.col("source_records") - 1).sum().alias("duplicates"),
+        ),
+    )
+    records_in = _rows(lakehouse, BRONZE_PATIENTS, day)
+    quarantined = _rows(lakehouse, QUARANTINED_PATIENTS, day)
+    return (
+        checks.schema(SILVER_PATIENTS, silver, counts(lakehouse, checks.null_counts(SILVER_PATIENTS, silver))),
+        checks.nothing_lost(
+            records_in=records_in, silver=found["rows"], quarantined=quarantined, duplicates=found["duplicates"]
+        ),
+        checks.quarantine_rate(records_in=records_in, quarantined=quarantined, policy=policy),
+        checks.one_row_per_patient(SILVER_PATIENTS, rows=found["rows"], patients=found["patients"]),
+    )
+
+
+def _rows(lakehouse: Lakehouse, table: Table, day: date) -> int:
+    frame = lakehouse.scan(table, day=day)
+    return counts(lakehouse, frame.select(nw.len().cast(nw.Int64).alias("rows")))["rows"]
+
+
+def _columns_of(table: Table, frame: cleaning.Frame) -> cleaning.Frame:
+    return frame.select(*(name for name in table.column_names if name != PARTITION_COLUMN))

@@ -1,0 +1,128 @@
+"""The graph materialised end to end, a job after the other, with its progress on the console."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import dagster as dg
+from dagster._core.utils import make_new_run_id
+
+from healthcare_assets.definitions import defs
+from healthcare_assets.environments import Settings
+from healthcare_assets.errors import HealthcareError, SourceError
+from healthcare_assets.steps.runtime import Runtime
+from healthcare_assets.summary import print_summary
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+class StepFailedError(HealthcareError):
+    """A step failed: its own sentence, the asset and the day."""
+
+
+class Walkthrough:
+    """Runs the jobs for the days that the source holds: patients, training and verdict, predictions, then day by day."""
+
+    def __init__(self, settings: Settings, console: "Console") -> None:
+        self._console = console
+        self._settings = settings
+        self._definitions = defs()
+        self._runtime = Runtime(
+            settings=settings, now=datetime.now(UTC), run_id="walkthrough", log=lambda _: None, code_version=""
+        )
+
+    def run(self) -> bool:
+        """True when the last day has predictions."""
+        started = time.monotonic()
+        days = self._days()
+        source = self._runtime.source.description
+        self._console.print(f"Source: {source}, {len(days)} day{'s' if len(days) > 1 else ''}")
+        first, *later = days
+        with dg.DagsterInstance.get() as instance:
+            self._execute(instance, "daily_patients", day=first)
+            self._execute(instance, "training")
+            governed = self._runtime.registry.version_by_alias("champion") is not None
+            if governed:
+                self._execute(instance, "predictions", day=first)
+            for day in later:
+                self._execute(instance, "daily_scoring" if governed else "daily_patients", day=day)
+        print_summary(self._runtime, days, self._console)
+        self._console.print(f"\nDone in {time.monotonic() - started:.0f} s.")
+        return governed
+
+    def _days(self) -> list[date]:
+        """The days of the source that are partitions, never none."""
+        first_day, yesterday = self._settings.first_day, (datetime.now(UTC) - timedelta(days=1)).date()
+        found = self._runtime.source.days()
+        early = [day for day in found if day < first_day]
+        if early:
+            raise SourceError(
+                f"The source has records for {min(early)}, before the first partition {first_day}: "
+                f"set HEALTHCARE_FIRST_DAY={min(early)} and run again."
+            )
+        days = [day for day in found if day <= yesterday]
+        if not days:
+            raise SourceError(f"The source has no records for a day from {first_day} to {yesterday}.")
+        return days
+
+    def _execute(self, instance: dg.DagsterInstance, job: str, *, day: date | None = None) -> None:
+        """Run a job, or a single asset, for a day; StepFailedError with the step's own words when it fails."""
+        selection = [dg.AssetKey(job)] if job == "predictions" else None
+        name = "daily_scoring" if selection else job
+        run_id = make_new_run_id()
+        with self._progress(instance, run_id, day):
+            result = self._definitions.resolve_job_def(name).execute_in_process(
+                instance=instance,
+                partition_key=day.isoformat() if day else None,
+                run_config=_QUIET,
+                run_id=run_id,
+                asset_selection=selection,
+                raise_on_error=False,
+            )
+        if not result.success:
+            raise StepFailedError(_failure(result, day))
+
+    @contextmanager
+    def _progress(self, instance: dg.DagsterInstance, run_id: str, day: date | None) -> Iterator[None]:
+        """Show each asset as it is begun and as it is done."""
+        label = day.isoformat() if day else "model     "
+        with self._console.status("") as status:
+            began = time.monotonic()
+
+            def show(entry: dg.EventLogEntry) -> None:
+                nonlocal began
+                event = entry.dagster_event
+                if event is None:
+                    self._console.print(f"  {label}  [dim]{entry.user_message}[/dim]")
+                elif event.event_type == dg.DagsterEventType.STEP_START:
+                    began = time.monotonic()
+                    status.update(f"{label}  {event.step_key} ...")
+                elif event.event_type == dg.DagsterEventType.ASSET_MATERIALIZATION:
+                    materialization = event.step_materialization_data.materialization
+                    rows = materialization.metadata.get("dagster/partition_row_count")
+                    size = f"{rows.value:>9,} rows" if rows else " " * 14
+                    seconds = time.monotonic() - began
+                    asset = materialization.asset_key.to_user_string()
+                    self._console.print(f"  {label}  {asset:<22}{size}  {seconds:5.1f} s")
+
+            instance.add_event_listener(run_id, show)
+            yield
+
+
+def _failure(result: dg.ExecuteInProcessResult, day: date | None) -> str:
+    """One sentence: which step, which day, and what it said."""
+    event = next(event for event in result.all_events if event.is_step_failure)
+    where = f"{event.step_key}{f' of {day}' if day else ''}"
+    failed = [check for check in result.get_asset_check_evaluations() if not check.passed]
+    if failed:
+        return f"{where} was stopped by a check: " + " ".join(str(check.description) for check in failed)
+    data = event.step_failure_data
+    if data.user_failure_data and data.user_failure_data.description:
+        return f"{where} failed: {data.user_failure_data.description}"
+    cause = data.error.cause or data.error if data.error else None
+    return f"{where} failed: {cause.message.strip() if cause else 'no message'}"
