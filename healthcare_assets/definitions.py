@@ -15,7 +15,7 @@ def defs() -> dg.Definitions:
     return dg.Definitions(
         assets=dg.load_assets_from_package_module(assets),
         jobs=[jobs.daily_patients, jobs.daily_scoring, jobs.training],
-        schedules=[schedules.daily_scoring_schedule, schedules.training_schedule],
+        schedules=[schedules.daily_scoring_schedule, schedules.monthly_training_schedule],
         resources={"steps": InProcessStepLauncher()},
         executor=dg.in_process_executor,
     )

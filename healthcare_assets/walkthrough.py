@@ -1,5 +1,6 @@
 """The graph materialised end to end, a job after the other, with its progress on the console."""
 
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -98,7 +99,8 @@ class Walkthrough:
                 nonlocal began
                 event = entry.dagster_event
                 if event is None:
-                    self._console.print(f"  {label}  [dim]{entry.user_message}[/dim]")
+                    if entry.level == logging.INFO:  # what a step tells the user
+                        self._console.print(f"  {label}  [dim]{entry.user_message}[/dim]")
                 elif event.event_type == dg.DagsterEventType.STEP_START:
                     began = time.monotonic()
                     status.update(f"{label}  {event.step_key} ...")

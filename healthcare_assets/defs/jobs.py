@@ -2,21 +2,18 @@
 
 import dagster as dg
 
-from healthcare_assets.defs.partitions import daily
 
 PATIENTS = ("bronze_patients", "silver_patients", "quarantined_patients", "dim_patients", "risk_features")
 
 daily_patients = dg.define_asset_job(
     "daily_patients",
     selection=dg.AssetSelection.assets(*PATIENTS),
-    partitions_def=daily,
     description="A day's patient records up to their risk features. What a first training needs.",
 )
 
 daily_scoring = dg.define_asset_job(
     "daily_scoring",
     selection=dg.AssetSelection.assets(*PATIENTS, "predictions"),
-    partitions_def=daily,
     description="A day from its patient records to the champion's predictions.",
 )
 

@@ -1,17 +1,24 @@
 """When the jobs run (UTC)."""
 
+from datetime import timedelta
+
 import dagster as dg
 
 from healthcare_assets.defs.jobs import daily_scoring, training
 
-daily_scoring_schedule = dg.build_schedule_from_partitioned_job(
-    daily_scoring,
-    name="daily_scoring_schedule",
-    description="Scores the day that has just ended, at 02:00 UTC.",
-    hour_of_day=2,
-)
 
-training_schedule = dg.ScheduleDefinition(
+@dg.schedule(
+    job=daily_scoring,
+    cron_schedule="0 2 * * *",
+    execution_timezone="UTC",
+    description="Scores the day that has just ended, at 02:00 UTC.",
+)
+def daily_scoring_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    yesterday = (context.scheduled_execution_time - timedelta(days=1)).date().isoformat()
+    return dg.RunRequest(run_key=yesterday, partition_key=yesterday)
+
+
+monthly_training_schedule = dg.ScheduleDefinition(
     name="monthly_training_schedule",
     description="Trains on the first of the month, at 03:00 UTC, after the night's scoring.",
     job=training,

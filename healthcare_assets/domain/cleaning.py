@@ -4,6 +4,7 @@ Every record leaves with all the rules that it breaks; none is changed beyond th
 records in = silver + quarantined + duplicates.
 """
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
@@ -26,7 +27,16 @@ SMOKER_SPELLINGS = {
 }
 """`10` and `00` are `1.0` and `0.0` without their point: booleans that went through a table with gaps."""
 
-_PLAN_SPELLINGS = {plan: (plan,) for plan in INSURANCE_PLANS}
+_SPELLINGS: Mapping[str, parsing.Spellings] = {
+    "sex": SEX_SPELLINGS,
+    "region": REGION_SPELLINGS,
+    "smoker": SMOKER_SPELLINGS,
+    "insurance_plan": {plan: (plan,) for plan in INSURANCE_PLANS},
+}
+NEWEST_BY = ("instant", "source_row")
+"""The record of a patient to keep is the greatest by these: the later timestamp wins, among equals the later in the
+delivery."""
+
 _REASON_SEPARATOR = "; "
 _SAFE_HARBOR_AGE = 90
 
@@ -57,15 +67,12 @@ def read_records(bronze: Frame, *, day: date, policy: Policy) -> Frame:
     frame = parsing.with_date(frame, "birth_date")
     frame = parsing.with_date(frame, "coverage_start_date")
     frame = parsing.with_instant(frame, "timestamp")
+    frame = parsing.with_folded(frame, _SPELLINGS)
     frame = frame.with_columns(
         parsing.number("age").alias("age_number"),
         parsing.number("bmi").alias("bmi_number"),
         parsing.number("children").alias("children_number"),
         parsing.number("charges").alias("charges_number"),
-        parsing.folded("sex", SEX_SPELLINGS).alias("sex_folded"),
-        parsing.folded("region", REGION_SPELLINGS).alias("region_folded"),
-        parsing.folded("smoker", SMOKER_SPELLINGS).alias("smoker_folded"),
-        parsing.folded("insurance_plan", _PLAN_SPELLINGS).alias("plan_folded"),
         _cutoff_days().alias("cutoff_days"),
     )
     frame = frame.with_columns(
@@ -88,13 +95,9 @@ def quarantined_records(records: Frame) -> Frame:
     return records.filter(~nw.col("reasons").is_null())
 
 
-def newest_first(records: Frame) -> tuple[Frame, tuple[str, ...]]:
-    """The frame, and the columns by which the greatest record of a patient is the one to keep.
-
-    The later timestamp wins; a record without one is older than any; among equals the later in the delivery wins.
-    """
-    order = nw.coalesce(nw.col("instant"), nw.lit(-(2**62)).cast(nw.Int64))
-    return records.with_columns(order.alias("instant")), ("instant", "source_row")
+def with_order(records: Frame) -> Frame:
+    """The records made ready for `NEWEST_BY`: one without a timestamp is older than any with one."""
+    return records.with_columns(nw.coalesce(nw.col("instant"), nw.lit(-(2**62)).cast(nw.Int64)).alias("instant"))
 
 
 def _age_on(day: date) -> nw.Expr:
@@ -193,7 +196,9 @@ def _tidy(frame: Frame, *, policy: Policy) -> Frame:
     delivered = nw.sum_horizontal((~nw.coalesce(*names).is_null()).cast(nw.Int64) for names in _EXPECTED_VALUES)
     age = _within(nw.col("age_years"), ranges.age_years)
     capped_age = nw.coalesce(nw.when(age >= _SAFE_HARBOR_AGE).then(nw.lit(_SAFE_HARBOR_AGE).cast(nw.Int64)), age)
-    plan = nw.coalesce(nw.col("plan_folded"), nw.when(~nw.col("insurance_plan").is_null()).then(nw.lit("other")))
+    plan = nw.coalesce(
+        nw.col("insurance_plan_folded"), nw.when(~nw.col("insurance_plan").is_null()).then(nw.lit("other"))
+    )
     derived = nw.concat_str(
         [nw.lit("record"), *(nw.coalesce(nw.col(name), nw.lit("")) for name in SOURCE_COLUMNS if name != "timestamp")],
         separator="\x1f",

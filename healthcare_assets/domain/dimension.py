@@ -80,7 +80,7 @@ def changes(present: Frame, wanted: Frame) -> tuple[Frame, Frame]:
         *key, "signature", *_VERSION_COLUMNS, "there"
     )
     joined = wanted.with_columns(_signature().alias("signature")).join(compared, on=key, how="left", suffix="_present")
-    never = nw.lit(date(1, 1, 1))
+    never = nw.lit(date(1900, 1, 1))
     same = (
         ~nw.col("there").is_null()
         & (nw.col("signature") == nw.col("signature_present"))

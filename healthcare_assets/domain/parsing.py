@@ -6,7 +6,14 @@ digits too), and only what fits is cast. Dates are kept
 as whole numbers (year, month, day, days since 1970-01-01): integer arithmetic has no engine-specific corner.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 import narwhals as nw
+
+Frame = nw.LazyFrame[Any]
+Spellings = Mapping[str, tuple[str, ...]]
+"""Canonical values, each with the spellings that mean it."""
 
 WHITE_SPACE = " \t\r\n\v\f\u00a0\ufeff"
 """What is trimmed. Named because the engines' default sets differ."""
@@ -20,7 +27,10 @@ _WHOLE_NUMBER_LIMIT = 1e15
 """Above it a double no longer holds every whole number, and a cast to an integer may overflow."""
 
 _ISO_DATE = r"^[0-9]{4}[-/][0-9]{2}[-/][0-9]{2}( |$)"
-_ISO_INSTANT = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?( ?(Z|UTC|[+-][0-9]{2}:?[0-9]{2}))?)?$"
+_ISO_TIME = (
+    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?( ?(Z|UTC|[+-][0-9]{2}:?[0-9]{2}))?$"
+)
+_ANY_ZONE = r" ?(Z|UTC|[+-][0-9]{2}:?[0-9]{2})$"
 _US_DATE = r"^[0-9]{1,2}/[0-9]{1,2}/[0-9]{4}( |$)"
 _OFFSET = r"[+-][0-9]{2}:?[0-9]{2}$"
 
@@ -50,92 +60,113 @@ def whole(column: str) -> nw.Expr:
     return nw.when(value.abs() < _WHOLE_NUMBER_LIMIT).then(value).cast(nw.Int64)
 
 
-def folded(column: str, spellings: dict[str, tuple[str, ...]]) -> nw.Expr:
-    """A trimmed text column folded to the canonical value whose spellings contain it; null where none does.
+def with_folded(frame: Frame, spellings: Mapping[str, Spellings]) -> Frame:
+    """Adds `<column>_folded` to trimmed text columns: the canonical value whose spellings contain theirs, else null.
 
     Letters and digits count, in lower case; blanks, hyphens and points do not.
     """
-    bare = nw.col(column).str.to_lowercase().str.replace_all(r"[^a-z0-9]", "")
-    return nw.coalesce(*(nw.when(bare.is_in(known)).then(nw.lit(value)) for value, known in spellings.items()))
+    names = list(spellings)
+    frame = frame.with_columns(
+        nw.col(name).str.to_lowercase().str.replace_all(r"[^a-z0-9]", "").alias(f"{name}_bare") for name in names
+    )
+    folded = (
+        nw.coalesce(
+            *(
+                nw.when(nw.col(f"{name}_bare").is_in(known)).then(nw.lit(value))
+                for value, known in spellings[name].items()
+            )
+        ).alias(f"{name}_folded")
+        for name in names
+    )
+    return frame.with_columns(folded).drop(f"{name}_bare" for name in names)
 
 
-def with_date(frame: nw.LazyFrame, column: str) -> nw.LazyFrame:
+def with_date(frame: Frame, column: str) -> Frame:
     """Adds `<column>_year`, `_month`, `_day` and `_days` (since 1970-01-01) of a trimmed text column.
 
     All are null where the text is no calendar date. Read are `2026-01-31`, `2026/01/31`, either with a time behind it,
     and the American `1/31/2026`.
     """
-    year, month, day, iso = (f"{column}_{part}" for part in ("year", "month", "day", "iso"))
-    value = nw.col(column).str.replace_all("T", " ", literal=True)
-    american = nw.when(value.str.contains(_US_DATE)).then(value)
-    padded_month = nw.coalesce(
-        nw.when(american.str.contains(r"^[0-9]/")).then(nw.concat_str([nw.lit("0"), american])), american
-    )
-    padded = nw.coalesce(
-        nw.when(padded_month.str.contains(r"^[0-9][0-9]/[0-9]/")).then(
-            nw.concat_str([padded_month.str.slice(0, 3), nw.lit("0"), padded_month.str.slice(3)])
-        ),
-        padded_month,
-    )
-    turned = nw.concat_str(
-        [padded.str.slice(6, 4), nw.lit("-"), padded.str.slice(0, 2), nw.lit("-"), padded.str.slice(3, 2)]
-    )
-    straight = nw.when(value.str.contains(_ISO_DATE)).then(value.str.slice(0, 10))
-    frame = frame.with_columns(nw.coalesce(turned, straight).alias(iso))
-    frame = frame.with_columns(
-        nw.col(iso).str.slice(0, 4).cast(nw.Int64).alias(year),
-        nw.col(iso).str.slice(5, 2).cast(nw.Int64).alias(month),
-        nw.col(iso).str.slice(8, 2).cast(nw.Int64).alias(day),
-    )
-    exists = nw.when(_on_the_calendar(nw.col(year), nw.col(month), nw.col(day)))
-    frame = frame.with_columns(exists.then(nw.col(part)).alias(part) for part in (year, month, day))
-    return frame.with_columns(days_since_epoch(nw.col(year), nw.col(month), nw.col(day)).alias(f"{column}_days")).drop(
-        iso
+    # Step by step, a column each: an expression used twice is evaluated twice on Spark, and built twice for it.
+    spaced, american, iso, exists = (f"{column}_{part}" for part in ("spaced", "american", "iso", "exists"))
+    year, month, day, days = (f"{column}_{part}" for part in ("year", "month", "day", "days"))
+    text_, us = nw.col(spaced), nw.col(american)
+    return (
+        frame.with_columns(nw.col(column).str.replace_all("T", " ", literal=True).alias(spaced))
+        .with_columns(nw.when(text_.str.contains(_US_DATE)).then(text_).alias(american))
+        .with_columns(_zero_put_in(us, where=r"^[0-9]/", at=0).alias(american))
+        .with_columns(_zero_put_in(us, where=r"^[0-9][0-9]/[0-9]/", at=3).alias(american))
+        .with_columns(
+            nw.coalesce(
+                nw.concat_str([us.str.slice(6, 4), us.str.slice(0, 2), us.str.slice(3, 2)], separator="-"),
+                nw.when(text_.str.contains(_ISO_DATE)).then(text_.str.slice(0, 10)),
+            ).alias(iso)
+        )
+        .with_columns(
+            nw.col(iso).str.slice(0, 4).cast(nw.Int64).alias(year),
+            nw.col(iso).str.slice(5, 2).cast(nw.Int64).alias(month),
+            nw.col(iso).str.slice(8, 2).cast(nw.Int64).alias(day),
+        )
+        .with_columns(_on_the_calendar(nw.col(year), nw.col(month), nw.col(day)).alias(exists))
+        .with_columns(nw.when(nw.col(exists)).then(nw.col(part)).alias(part) for part in (year, month, day))
+        .with_columns(days_since_epoch(nw.col(year), nw.col(month), nw.col(day)).alias(days))
+        .drop(spaced, american, iso, exists)
     )
 
 
-def with_instant(frame: nw.LazyFrame, column: str) -> nw.LazyFrame:
+def with_instant(frame: Frame, column: str) -> Frame:
     """Adds `<column>_days` and `<column>_instant` (microseconds since 1970-01-01 UTC) of a trimmed text column.
 
     Null where the text is no instant. A time without a zone is UTC, a date without a time is its midnight.
     """
-    valid, clock = f"{column}_valid", f"{column}_clock"
-    frame = with_date(frame, column)
-    value = nw.col(column)
-    frame = frame.with_columns(nw.when(value.str.contains(_ISO_INSTANT)).then(value).alias(valid))
-    has_time = nw.col(valid).str.len_chars() > len("2026-01-31")
-    time_and_zone = nw.when(has_time).then(nw.col(valid).str.slice(11))
-    frame = frame.with_columns(
-        nw.coalesce(time_and_zone.str.replace_all(r" ?(Z|UTC|[+-][0-9]{2}:?[0-9]{2})$", ""), nw.lit("00:00")).alias(
-            clock
+    valid, clock, zone, shift = (f"{column}_{part}" for part in ("valid", "clock", "zone", "shift"))
+    days, instant = f"{column}_days", f"{column}_instant"
+    text_, time_, offset = nw.col(valid), nw.col(clock), nw.col(zone)
+    hour, minute, second = (time_.str.slice(start, 2).cast(nw.Int64) for start in (0, 3, 6))
+    seconds = hour * 3600 + minute * 60 + second - nw.col(shift) * 60
+    midnight = nw.col(days) * MICROSECONDS_PER_DAY
+    exact = midnight + seconds * 1_000_000 + time_.str.slice(9, 6).cast(nw.Int64)
+    is_date_only = nw.col(column).str.len_chars() <= len("2026-01-31")
+    return (
+        with_date(frame, column)
+        .with_columns(nw.when(nw.col(column).str.contains(_ISO_TIME)).then(nw.col(column).str.slice(11)).alias(valid))
+        .with_columns(
+            nw.when(text_.str.contains(_OFFSET)).then(text_.str.replace_all(":", "", literal=True)).alias(zone),
+            text_.str.replace_all(_ANY_ZONE, "").alias(clock),
         )
+        .with_columns(
+            offset.str.slice(-5, 1).alias(valid),
+            (offset.str.slice(-4, 2).cast(nw.Int64) * 60 + offset.str.slice(-2).cast(nw.Int64)).alias(shift),
+            # Filled up to `10:00:00.000000`, whatever was left out at the end.
+            nw.concat_str([time_, nw.coalesce(*_filling(time_))]).alias(clock),
+        )
+        .with_columns(
+            nw.coalesce(
+                nw.when(nw.col(valid) == "-").then(-nw.col(shift)), nw.col(shift), nw.lit(0).cast(nw.Int64)
+            ).alias(shift)
+        )
+        .with_columns(
+            nw.coalesce(
+                nw.when((hour < 24) & (minute < 60) & (second < 61)).then(exact),  # noqa: PLR2004
+                nw.when(is_date_only).then(midnight),
+            ).alias(instant)
+        )
+        .drop(valid, clock, zone, shift)
     )
-    offset_text = nw.when(has_time & nw.col(valid).str.contains(_OFFSET)).then(
-        nw.col(valid).str.replace_all(":", "", literal=True).str.slice(-5)
-    )
-    offset_minutes = offset_text.str.slice(1, 2).cast(nw.Int64) * 60 + offset_text.str.slice(3, 2).cast(nw.Int64)
-    signed = nw.coalesce(
-        nw.when(offset_text.str.starts_with("-")).then(-offset_minutes), offset_minutes, nw.lit(0).cast(nw.Int64)
-    )
-    padded = nw.concat_str([nw.col(clock), nw.lit(":00.000000")])
-    full = nw.coalesce(
-        nw.when(nw.col(clock).str.len_chars() == len("10:00")).then(padded),
-        nw.when(nw.col(clock).str.len_chars() == len("10:00:00")).then(
-            nw.concat_str([nw.col(clock), nw.lit(".000000")])
-        ),
-        nw.concat_str([nw.col(clock), nw.lit("000000")]),
-    )
-    frame = frame.with_columns(full.alias(clock), signed.alias(f"{column}_offset"))
-    hour, minute, second = (nw.col(clock).str.slice(start, 2).cast(nw.Int64) for start in (0, 3, 6))
-    seconds = hour * 3600 + minute * 60 + second - nw.col(f"{column}_offset") * 60
-    microseconds = seconds * 1_000_000 + nw.col(clock).str.slice(9, 6).cast(nw.Int64)
-    plausible = (hour < 24) & (minute < 60) & (second < 61)  # noqa: PLR2004
-    midnight = nw.col(f"{column}_days") * MICROSECONDS_PER_DAY
-    instant = nw.coalesce(
-        nw.when(~nw.col(valid).is_null() & plausible).then(midnight + microseconds),
-        nw.when(value.str.len_chars() <= len("2026-01-31")).then(midnight),
-    )
-    return frame.with_columns(instant.alias(f"{column}_instant")).drop(valid, clock, f"{column}_offset")
+
+
+def _zero_put_in(value: nw.Expr, *, where: str, at: int) -> nw.Expr:
+    filled = nw.concat_str([value.str.slice(0, at), nw.lit("0"), value.str.slice(at)])
+    return nw.coalesce(nw.when(value.str.contains(where)).then(filled), value)
+
+
+def _filling(time: nw.Expr) -> list[nw.Expr]:
+    length = time.str.len_chars()
+    return [
+        nw.when(length == len("10:00")).then(nw.lit(":00.000000")),
+        nw.when(length == len("10:00:00")).then(nw.lit(".000000")),
+        nw.lit("000000"),
+    ]
 
 
 def days_since_epoch(year: nw.Expr, month: nw.Expr, day: nw.Expr) -> nw.Expr:

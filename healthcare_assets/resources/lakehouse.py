@@ -8,14 +8,15 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any, Protocol
 
+import narwhals as nw
+
 from healthcare_assets.domain.tables import Column, Table
 
 if TYPE_CHECKING:
-    import narwhals as nw
     import pyarrow as pa
 
-    Frame = nw.LazyFrame[Any]
-    BatchFunction = Callable[[pa.RecordBatch], pa.RecordBatch]
+Frame = nw.LazyFrame[Any]
+BatchFunction = Callable[["pa.RecordBatch"], "pa.RecordBatch"]
 
 
 class Lakehouse(Protocol):
@@ -28,51 +29,65 @@ class Lakehouse(Protocol):
         """Where the table lies: a path, or a catalog name."""
         ...
 
-    def scan(self, table: Table, *, day: date | None = None) -> "Frame":
-        """The table, or one day of a daily table. An absent table reads as an empty one with the declared columns."""
+    def scan(self, table: Table, *, day: date | None = None) -> Frame:
+        """The table, or one day of a daily table, whose other days' files are not opened.
+
+        An absent table reads as an empty one with the declared columns. LakehouseError when the table cannot be read,
+        or was made with other columns.
+        """
         ...
 
     def days(self, table: Table) -> list[date]:
-        """The days that a daily table holds rows for, ascending. Reads no data file."""
+        """The days that a daily table holds rows for, ascending. Reads no row: the log, or the footers of files."""
         ...
 
-    def replace_day(self, table: Table, day: date, frame: "Frame") -> int:
+    def version(self, table: Table) -> int | None:
+        """The table's latest Delta version; None when there is no table yet."""
+        ...
+
+    def replace_day(self, table: Table, day: date, frame: Frame) -> int:
         """Replace the day's rows with the frame's, atomically; returns the rows written.
 
-        Sets the partition column itself. Rows of other days are never touched, and writers of different days do not
-        disturb each other. An empty frame leaves the day empty.
-        Raises LakehouseError when the frame's columns are not the table's.
+        Sets the partition column itself, whatever the frame holds there, if it holds it at all. Rows of other days are
+        never touched, and writers of different days do not disturb each other. An empty frame leaves the day empty.
+        LakehouseError when the frame's columns are not the table's.
         """
         ...
 
-    def append(self, table: Table, frame: "Frame") -> int:
-        """Append the frame's rows; returns the rows written."""
+    def append(self, table: Table, frame: Frame) -> int:
+        """Append the frame's rows to an undated table; returns the rows written."""
         ...
 
-    def update(self, table: Table, stage: "Callable[[], tuple[Frame, Frame]]") -> int:
-        """Upsert and delete rows of an undated table by its key, atomically; returns the rows staged.
+    def update(self, table: Table, stage: Callable[[], tuple[Frame, Frame]]) -> int:
+        """Upsert and delete rows of an undated table by its key, atomically; returns the rows upserted and deleted.
 
         `stage` is called with the table's present state visible to `scan`, and called again whenever another writer
-        came first. It returns the rows to upsert (all columns) and the keys to delete (key columns).
+        came first. It returns the rows to upsert (all columns) and the keys to delete (key columns); a key that the
+        table does not hold is no fault, one that is staged twice is a LakehouseError.
         """
         ...
 
-    def latest(self, frame: "Frame", *, key: Sequence[str], order_by: Sequence[str]) -> "Frame":
-        """One row a key: the one that is greatest by `order_by` (descending, nulls last, ties broken by no means:
-        give an order that is total)."""
+    def latest(
+        self, frame: Frame, *, key: Sequence[str], order_by: Sequence[str], count_as: str | None = None
+    ) -> Frame:
+        """One row a key: the one that is greatest by `order_by`, column by column, where null is less than any value.
+
+        Which row wins a tie is not said: give an order that is total. `count_as` names a column to add: how many of
+        the frame's rows the key has.
+        """
         ...
 
-    def map_batches(self, frame: "Frame", function: "BatchFunction", *, columns: Sequence[Column]) -> "Frame":
+    def map_batches(self, frame: Frame, function: BatchFunction, *, columns: Sequence[Column]) -> Frame:
         """Pass the frame through a Python function on Arrow batches, streaming; `columns` declares its result.
 
         The function must treat each row by itself: where one batch ends and the next begins is the engine's choice.
         """
         ...
 
-    def from_batches(self, batches: "Iterable[pa.RecordBatch]", *, columns: Sequence[Column]) -> "Frame":
+    def from_batches(self, batches: "Iterable[pa.RecordBatch]", *, columns: Sequence[Column]) -> Frame:
         """A frame of the batches, which are consumed once, streaming."""
         ...
 
-    def collect(self, frame: "Frame") -> "pa.Table":
+    def collect(self, frame: Frame) -> "pa.Table":
         """The frame's rows, in memory: for aggregates and the training sample only."""
         ...

@@ -2,6 +2,8 @@
 
 from datetime import date
 
+import narwhals as nw
+
 from healthcare_assets.domain import checks
 from healthcare_assets.domain.dimension import as_of
 from healthcare_assets.domain.features import risk_features
@@ -18,11 +20,16 @@ def run(runtime: Runtime, day: date) -> StepReport:
     written = lakehouse.scan(RISK_FEATURES, day=day)
     nulls = counts(lakehouse, checks.null_counts(RISK_FEATURES, written))
     outside = counts(lakehouse, checks.features_out_of_range(written, policy=runtime.policy))
+    expected = counts(lakehouse, todays_keys.select(nw.len().cast(nw.Int64).alias("patients")))["patients"]
     return (
         AssetReport(
             asset=RISK_FEATURES.name,
             location=lakehouse.location(RISK_FEATURES),
             rows=rows,
-            checks=(checks.schema(RISK_FEATURES, written, nulls), checks.feature_ranges(outside)),
+            checks=(
+                checks.schema(RISK_FEATURES, written, nulls),
+                checks.feature_ranges(outside),
+                checks.one_row_per_patient(RISK_FEATURES, rows=rows, patients=expected),
+            ),
         ),
     )

@@ -17,7 +17,7 @@ from healthcare_assets.resources.lakehouse import Lakehouse
 from healthcare_assets.steps.report import AssetReport, StepReport
 from healthcare_assets.steps.runtime import Runtime, counts
 
-_RECORD_COLUMNS = (
+RECORD_COLUMNS = (
     *(c for c in QUARANTINED_PATIENTS.columns if c.name not in ("reasons", "source_row", PARTITION_COLUMN)),
     Column(name="data_quality_score", type="float", description=""),
     Column(name="instant", type="integer", description="", nullable=True),
@@ -32,11 +32,11 @@ def run(runtime: Runtime, day: date) -> StepReport:
     records = lakehouse.map_batches(
         cleaning.read_records(bronze, day=day, policy=policy),
         deidentification.pseudonymiser(runtime.pseudonym_key),
-        columns=_RECORD_COLUMNS,
+        columns=RECORD_COLUMNS,
     )
     quarantined = _columns_of(QUARANTINED_PATIENTS, cleaning.quarantined_records(records))
-    patients, order = cleaning.newest_first(cleaning.valid_patients(records))
-    newest = lakehouse.latest(patients, key=["patient_key"], order_by=order, count_as="source_records")
+    patients = cleaning.with_order(cleaning.valid_patients(records))
+    newest = lakehouse.latest(patients, key=["patient_key"], order_by=cleaning.NEWEST_BY, count_as="source_records")
     silver = _columns_of(
         SILVER_PATIENTS, newest.with_columns(deidentification.is_deidentified().alias("hipaa_deidentified"))
     )

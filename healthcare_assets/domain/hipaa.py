@@ -1,0 +1,154 @@
+"""HIPAA evidence: computed from what is published and from the training table, never asserted.
+
+Safe Harbor, 45 CFR 164.514(b)(2), is tested from the safe side: a value passes only when it is of a declared kind. The
+patterns of identifiers serve to name what was found, not to find it.
+"""
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import narwhals as nw
+import pandas as pd
+
+from healthcare_assets.domain.features import risk_features
+from healthcare_assets.domain.model_features import (
+    BOOLEAN_FEATURES,
+    CATEGORICAL_FEATURES,
+    LABEL,
+    NUMERIC_FEATURES,
+    PATIENT_KEY,
+)
+from healthcare_assets.domain.tables import BRONZE_PATIENTS, REGIONS, SEXES, TABLES
+from healthcare_assets.policy import POLICY, Policy
+
+OLDEST_AGE = 90
+"""Safe Harbor (C): 90 stands for 90 and over."""
+
+PSEUDONYM = r"[0-9a-f]{32}"
+
+ALLOW_LIST_EVIDENCE = "hipaa_columns_on_allow_list"
+IDENTIFIER_SCAN_EVIDENCE = "hipaa_no_identifier_in_training_table"
+REQUIRED_EVIDENCE = (ALLOW_LIST_EVIDENCE, IDENTIFIER_SCAN_EVIDENCE)
+"""Without each of these, satisfied, no model is approved."""
+
+_YES_NO = (False, True)
+
+_IDENTIFIER_PATTERNS: Mapping[str, str] = {
+    "social security number": r"\b\d{3}-\d{2}-\d{4}\b",
+    "e-mail address": r"[^@\s]+@[^@\s]+\.[^@\s]+",
+    "URL": r"(?i)\b(?:https?|ftp)://|\bwww\.",
+    "IP address": r"\b(?:\d{1,3}\.){3}\d{1,3}\b|\b(?:[0-9a-fA-F]{1,4}:){4,7}[0-9a-fA-F]{1,4}\b",
+    "full date": r"\b\d{4}[-/.]\d{1,2}[-/.]\d{1,2}\b|\b\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}\b",
+    "telephone number": r"(?<!\d)(?:\+?\d{1,2}[ .-]?)?\(?\d{3}\)?[ .-]?\d{3}[ .-]?\d{4}(?!\d)",
+}
+"""Tried in this order: the first that matches names the value."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HipaaEvidence:
+    """One item of evidence."""
+
+    name: str
+    satisfied: bool
+    detail: str
+    """What was examined and what was found, in plain words and without a patient's value."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """Values in a column that should not be there. Never says which."""
+
+    column: str
+    kind: str
+    count: int
+
+
+def columns_on_allow_list(published: Mapping[str, Sequence[str]]) -> HipaaEvidence:
+    """Whether each published table's columns are among those declared for it. Bronze may not be published at all."""
+    faults = [fault for table, columns in published.items() for fault in _unexpected(table, columns)]
+    if not published:
+        faults = ["no published table was examined"]
+    count = sum(len(columns) for columns in published.values())
+    return HipaaEvidence(
+        name=ALLOW_LIST_EVIDENCE,
+        satisfied=not faults,
+        detail="; ".join(faults) or f"all {count} columns of {len(published)} published tables are declared",
+    )
+
+
+def training_table_evidence(frame: pd.DataFrame, *, policy: Policy = POLICY) -> HipaaEvidence:
+    """Whether the scan of the training table finds no identifier. A table without rows is evidence of nothing."""
+    findings = scan_for_identifiers(frame, policy=policy)
+    faults = [f"{f.column} holds {f.kind} in {f.count} rows" for f in findings]
+    if frame.empty:
+        faults = ["the training table has no row to scan"]
+    return HipaaEvidence(
+        name=IDENTIFIER_SCAN_EVIDENCE,
+        satisfied=not faults,
+        detail="; ".join(faults) or f"no identifier in {len(frame)} rows of {len(frame.columns)} columns",
+    )
+
+
+def scan_for_identifiers(frame: pd.DataFrame, *, policy: Policy = POLICY) -> list[Finding]:
+    """Values that are not of a declared kind, by column and kind. Nulls identify nobody.
+
+    Declared are: the pseudonym, the model's features and the charges. A text must be of its column's categories, a
+    number within the plausible range of its column, age at most 90.
+    """
+    ranges = _ranges(policy)
+    return [finding for name, values in frame.items() for finding in _scan(str(name), values.dropna(), ranges)]
+
+
+def _unexpected(table: str, columns: Sequence[str]) -> list[str]:
+    if table == BRONZE_PATIENTS.name:
+        return [f"{table} holds identifiers and is published"]
+    if table not in TABLES:
+        return [f"{table} is published and not declared"]
+    return [f"{table}.{name} is not declared" for name in columns if name not in TABLES[table].column_names]
+
+
+def _ranges(policy: Policy) -> Mapping[str, tuple[float, float]]:
+    """What each number may be, both bounds inclusive: the policy's ranges, and what the features' own formulas, all of
+    them monotone, make of patients at the corners of those ranges."""
+    youngest, oldest = policy.ranges.age_years
+    corners = product((youngest, min(oldest, OLDEST_AGE)), policy.ranges.bmi, policy.ranges.children, REGIONS, _YES_NO)
+    patients = pd.DataFrame(corners, columns=["age", "bmi", "children", "region", "smoker"])
+    patients = patients.assign(sex=SEXES[0], **{PATIENT_KEY: ""})
+    features = risk_features(nw.from_native(patients).lazy()).collect().to_pandas()
+    ranges = {name: (float(features[name].min()), float(features[name].max())) for name in NUMERIC_FEATURES}
+    return ranges | {LABEL: (0.0, sys.float_info.max)}
+
+
+def _scan(name: str, values: "pd.Series[Any]", ranges: Mapping[str, tuple[float, float]]) -> list[Finding]:
+    """Findings of one column, whose nulls have been dropped."""
+    if name in ranges and pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
+        outside = int((~values.astype("float64").between(*ranges[name])).sum())
+        return [Finding(column=name, kind="numbers out of range", count=outside)] if outside else []
+    if name == PATIENT_KEY:
+        return _named(name, values[~values.astype(str).str.fullmatch(PSEUDONYM)])
+    declared: Sequence[object] = _YES_NO if name in BOOLEAN_FEATURES else CATEGORICAL_FEATURES.get(name, ())
+    return _named(name, values[~values.isin(declared)])
+
+
+def _named(column: str, refused: "pd.Series[Any]") -> list[Finding]:
+    """The refused values by the identifiers that they look like; what looks like none is an undeclared value."""
+    recognised = _recognised(column, refused)
+    rest = len(refused) - sum(finding.count for finding in recognised)
+    return [*recognised, Finding(column=column, kind="undeclared values", count=rest)] if rest else recognised
+
+
+def _recognised(column: str, values: "pd.Series[Any]") -> list[Finding]:
+    texts, findings = values.astype(str), []
+    for kind, pattern in _IDENTIFIER_PATTERNS.items():
+        matches = texts.str.contains(pattern, regex=True)
+        if count := int(matches.sum()):
+            findings.append(Finding(column=column, kind=f"what looks like {_article(kind)}", count=count))
+        texts = texts[~matches]
+    return findings
+
+
+def _article(kind: str) -> str:
+    return f"{'an' if kind[0] in 'eI' else 'a'} {kind}"

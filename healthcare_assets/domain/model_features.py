@@ -1,0 +1,73 @@
+"""The columns that a model reads, once, and the form in which every pipeline is given them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from healthcare_assets.domain.tables import BMI_CATEGORIES, REGIONS, SEXES
+
+LABEL = "charges"
+PATIENT_KEY = "patient_key"
+
+NUMERIC_FEATURES = (
+    "age",
+    "bmi",
+    "children",
+    "age_risk_score",
+    "smoking_impact",
+    "family_size_factor",
+    "regional_multiplier",
+    "health_risk_composite",
+)
+BOOLEAN_FEATURES = ("smoker",)
+CATEGORICAL_FEATURES: Mapping[str, tuple[str, ...]] = {
+    "sex": SEXES,
+    "region": REGIONS,
+    "bmi_category": BMI_CATEGORIES,
+}
+"""Each categorical feature with its declared categories, in the order of its one-hot columns."""
+
+MODEL_FEATURES = (*NUMERIC_FEATURES, *BOOLEAN_FEATURES, *CATEGORICAL_FEATURES)
+"""All of `risk_features` but the patient and the day."""
+
+
+def missing_columns(frame: pd.DataFrame, required: Sequence[str]) -> list[str]:
+    """The required columns that the frame lacks, in their declared order."""
+    return [name for name in required if name not in frame.columns]
+
+
+def feature_faults(frame: pd.DataFrame) -> list[str]:
+    """What keeps the frame's features from being fed to a model: a phrase a faulty column, with a count and no value.
+
+    A tree takes a null or an unheard-of category without complaint and answers with a number that nothing supports,
+    so both are refused here.
+    """
+    if missing := missing_columns(frame, MODEL_FEATURES):
+        return [f"{name} is missing" for name in missing]
+    return [
+        f"{name} is not usable in {count} of {len(frame)} rows"
+        for name in MODEL_FEATURES
+        if (count := len(frame) - _usable(name, frame[name]))
+    ]
+
+
+def _usable(name: str, values: "pd.Series[Any]") -> int:
+    """How many of the values a model can be fed."""
+    if name in CATEGORICAL_FEATURES:
+        return int(values.isin(CATEGORICAL_FEATURES[name]).sum())
+    if name in BOOLEAN_FEATURES:
+        return int(values.isin((True, False)).sum())
+    numbers = pd.to_numeric(values, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    return int(np.isfinite(numbers).sum())
+
+
+def design_frame(frame: pd.DataFrame) -> pd.DataFrame:
+    """The model features in their declared order and types: numbers and the boolean as float64, categories as text.
+
+    A pipeline sees the same types whether the rows came from pandas, Polars or Spark. Expects no `feature_faults`.
+    """
+    floats = dict.fromkeys((*NUMERIC_FEATURES, *BOOLEAN_FEATURES), "float64")
+    texts = dict.fromkeys(CATEGORICAL_FEATURES, "object")
+    return frame.loc[:, list(MODEL_FEATURES)].astype(floats | texts)

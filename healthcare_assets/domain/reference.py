@@ -1,0 +1,145 @@
+"""The reference profile: what scoring and the drift report need to know of a model's training population.
+
+It is saved with the model and pinned to its version, small, and written as JSON in which every number is exact.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from healthcare_assets.domain.evaluation import Floats, OutOfFold, residual_bounds
+from healthcare_assets.domain.model_features import (
+    BOOLEAN_FEATURES,
+    CATEGORICAL_FEATURES,
+    LABEL,
+    MODEL_FEATURES,
+    NUMERIC_FEATURES,
+)
+from healthcare_assets.policy import Policy
+
+EXACT_UP_TO = 100_000
+"""Populations up to this size are kept value by value; of a larger one, `GRID_POINTS` equally spaced quantiles."""
+GRID_POINTS = 10_001
+_DECILES = np.arange(1, 10) / 10
+
+PREDICTED_CHARGES = "predicted_charges"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NumericProfile:
+    """A numeric column of the training population."""
+
+    edges: tuple[float, ...]
+    """Its distinct deciles, ascending, without minimum and maximum: the outer bins are open."""
+    counts: tuple[int, ...]
+    """Values in each bin, one more than the edges; bin i holds `edges[i-1] < value <= edges[i]`."""
+    mean: float
+    std: float
+    """Of the population (no Bessel correction)."""
+    null_rate: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class CategoricalProfile:
+    """A categorical or boolean column of the training population."""
+
+    counts: Mapping[str, int]
+    """Patients by category; every declared category is there, also with 0. A boolean has `false` and `true`."""
+    null_rate: float
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ReferenceProfile:
+    """Of one model version's training population."""
+
+    patients: int
+    charges: Floats
+    """US dollars, ascending: what a risk score is a percentile of."""
+    high_cost_from: float
+    """US dollars: the quantile of the charges from which on a prediction counts as high cost."""
+    residual_lower: float
+    residual_upper: float
+    """US dollars, out of fold: a prediction plus these two is its interval."""
+    interval_coverage: float
+    """Nominal coverage (0–1) of that interval."""
+    numeric: Mapping[str, NumericProfile]
+    """Features, `charges`, and `predicted_charges` out of fold."""
+    categorical: Mapping[str, CategoricalProfile]
+
+    def to_json(self) -> str:
+        """One JSON object; floats are written so that they read back to the same bits."""
+        fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        fields["charges"] = self.charges.tolist()
+        for kind in ("numeric", "categorical"):
+            fields[kind] = {name: asdict(profile) for name, profile in fields[kind].items()}
+        return json.dumps(fields, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> "ReferenceProfile":
+        """Read what `to_json` wrote. ValueError, KeyError or TypeError when the text is something else."""
+        fields: dict[str, Any] = json.loads(text)
+        numeric = {
+            name: NumericProfile(**profile | {"edges": tuple(profile["edges"]), "counts": tuple(profile["counts"])})
+            for name, profile in fields["numeric"].items()
+        }
+        categorical = {name: CategoricalProfile(**profile) for name, profile in fields["categorical"].items()}
+        charges = np.asarray(fields["charges"], dtype=np.float64)
+        return cls(**fields | {"charges": charges, "numeric": numeric, "categorical": categorical})
+
+
+def reference_profile(features: pd.DataFrame, out_of_fold: OutOfFold, *, policy: Policy) -> ReferenceProfile:
+    """The profile of the training population: `features` row for row with `out_of_fold`."""
+    charges = np.sort(out_of_fold.charges)
+    kept = charges if len(charges) <= EXACT_UP_TO else np.quantile(charges, np.linspace(0.0, 1.0, GRID_POINTS))
+    coverage = policy.training.interval_coverage
+    lower, upper = residual_bounds(out_of_fold.charges - out_of_fold.predicted, coverage=coverage)
+    numeric = {name: numeric_profile(features[name].to_numpy(dtype=np.float64)) for name in NUMERIC_FEATURES}
+    numeric[LABEL] = numeric_profile(charges)
+    numeric[PREDICTED_CHARGES] = numeric_profile(out_of_fold.predicted)
+    return ReferenceProfile(
+        patients=len(charges),
+        charges=kept,
+        high_cost_from=float(np.quantile(charges, policy.bands.high_cost_quantile)),
+        residual_lower=lower,
+        residual_upper=upper,
+        interval_coverage=coverage,
+        numeric=numeric,
+        categorical={
+            name: categorical_profile(features[name])
+            for name in MODEL_FEATURES
+            if name in CATEGORICAL_FEATURES or name in BOOLEAN_FEATURES
+        },
+    )
+
+
+def numeric_profile(values: Floats) -> NumericProfile:
+    """Profile of a column in which NaN is null; at least one value is not."""
+    known = values[~np.isnan(values)]
+    edges = np.unique(np.quantile(known, _DECILES))
+    counts = np.bincount(np.searchsorted(edges, known, side="left"), minlength=len(edges) + 1)
+    return NumericProfile(
+        edges=tuple(edges.tolist()),
+        counts=tuple(counts.tolist()),
+        mean=float(known.mean()),
+        std=float(known.std()),
+        null_rate=1.0 - len(known) / len(values),
+    )
+
+
+def categorical_profile(values: "pd.Series[Any]") -> CategoricalProfile:
+    """Profile of a column with declared categories, or of a boolean one."""
+    name = str(values.name)
+    if name in BOOLEAN_FEATURES:
+        categories: tuple[str, ...] = ("false", "true")
+        values = values.map(lambda value: "true" if value else "false", na_action="ignore")
+    else:
+        categories = CATEGORICAL_FEATURES[name]
+    counts = values.value_counts()
+    return CategoricalProfile(
+        counts={category: int(counts.get(category, 0)) for category in categories},
+        null_rate=float(values.isna().mean()),
+    )

@@ -1,0 +1,137 @@
+"""Scoring: the champion's prediction for each patient of a batch."""
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from healthcare_assets.domain.evaluation import Floats, percentile
+from healthcare_assets.domain.model_features import MODEL_FEATURES, PATIENT_KEY, design_frame, feature_faults
+from healthcare_assets.domain.reference import ReferenceProfile
+from healthcare_assets.domain.risk_bands import (
+    adjusted_risk_score,
+    high_cost,
+    high_risk_patient,
+    requires_review,
+    risk_category,
+)
+from healthcare_assets.domain.tables import PARTITION_COLUMN, PREDICTIONS, ColumnType
+from healthcare_assets.errors import HealthcareError
+from healthcare_assets.policy import POLICY, Policy
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
+
+_THREADS = 2
+_ROWS_WORTH_A_THREAD = 5_000
+
+_ARROW_TYPES: Mapping[ColumnType, pa.DataType] = {
+    "string": pa.string(),
+    "float": pa.float64(),
+    "boolean": pa.bool_(),
+    "timestamp": pa.timestamp("us", tz="UTC"),
+}
+
+PREDICTION_SCHEMA = pa.schema(
+    [
+        pa.field(column.name, _ARROW_TYPES[column.type])
+        for column in PREDICTIONS.columns
+        if column.name != PARTITION_COLUMN
+    ]
+)
+
+
+class ScoringError(HealthcareError):
+    """Patients cannot be scored: unusable features, or a model that answers with no usable number."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LoadedModel:
+    """A registered model as scoring needs it."""
+
+    pipeline: "Pipeline"
+    reference: ReferenceProfile
+    name: str
+    version: str
+
+
+def score(
+    features: pa.RecordBatch | pd.DataFrame, model: LoadedModel, *, predicted_at: datetime, policy: Policy = POLICY
+) -> pa.RecordBatch:
+    """The columns of `predictions` but the day, for each row of `risk_features`, in its order.
+
+    Each row is treated by itself: however the patients are cut into batches, the numbers are the same to the bit.
+    `predicted_at` carries a time zone. Raises ScoringError; a prediction that is not a finite amount is never returned.
+    """
+    frame = features.to_pandas() if isinstance(features, pa.RecordBatch) else features
+    patients = _patients(frame, model)
+    predicted = _predicted(model, design_frame(frame))
+    reference, bands = model.reference, policy.bands
+    risk_score = percentile(reference.charges, predicted)
+    values: dict[str, Any] = {
+        "patient_key": patients,
+        "predicted_charges": predicted,
+        "charges_lower": np.clip(predicted + reference.residual_lower, 0.0, predicted),
+        "charges_upper": np.maximum(predicted + reference.residual_upper, predicted),
+        "risk_score": risk_score,
+        "adjusted_risk_score": adjusted_risk_score(risk_score, bands),
+        "risk_category": risk_category(risk_score, bands),
+        "high_risk_patient": high_risk_patient(risk_score, bands),
+        "requires_review": requires_review(risk_score, frame["smoker"].to_numpy(dtype=np.bool_), bands),
+        "high_cost": high_cost(predicted, reference.high_cost_from),
+        "model_name": pa.repeat(model.name, len(frame)),
+        "model_version": pa.repeat(model.version, len(frame)),
+        "predicted_at": pa.repeat(pa.scalar(predicted_at, PREDICTION_SCHEMA.field("predicted_at").type), len(frame)),
+    }
+    arrays = [pa.array(values[field.name], type=field.type) for field in PREDICTION_SCHEMA]
+    return pa.RecordBatch.from_arrays(arrays, schema=PREDICTION_SCHEMA)
+
+
+def _patients(frame: pd.DataFrame, model: LoadedModel) -> "pd.Series[Any]":
+    if PATIENT_KEY not in frame.columns or frame[PATIENT_KEY].isna().any():
+        raise ScoringError("risk_features has rows without patient_key: materialise risk_features for the day again.")
+    if faults := feature_faults(frame):
+        raise ScoringError(
+            f"{model.name} version {model.version} cannot score these patients ({'; '.join(faults)}): "
+            "look at the checks of risk_features and materialise the day again."
+        )
+    return frame[PATIENT_KEY]
+
+
+def _predicted(model: LoadedModel, features: pd.DataFrame) -> Floats:
+    """Predicted charges in US dollars, all finite and none negative.
+
+    A forest that predicts with `n_jobs` adds up its trees in the order in which threads finish, and so not the same to
+    the bit each time. Two threads with serial predictions on halves of the rows do, at the same speed.
+    """
+    if features.empty:
+        return np.empty(0)
+    parts = min(_THREADS, max(1, len(features) // _ROWS_WORTH_A_THREAD))
+    bounds = np.linspace(0, len(features), parts + 1).astype(int)
+    chunks = [features.iloc[start:stop] for start, stop in pairwise(bounds)]
+    if parts == 1:
+        predicted = _serial_prediction(model, chunks[0])
+    else:
+        with ThreadPoolExecutor(parts) as threads:
+            predicted = np.concatenate(list(threads.map(lambda chunk: _serial_prediction(model, chunk), chunks)))
+    if unusable := int(np.sum(~np.isfinite(predicted) | (predicted < 0))):
+        raise ScoringError(
+            f"{model.name} version {model.version} answers {unusable} of {len(predicted)} patients with no amount "
+            "(not finite, or below zero): materialise trained_model and governance_verdict again."
+        )
+    return predicted
+
+
+def _serial_prediction(model: LoadedModel, features: pd.DataFrame) -> Floats:
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    # The limit holds for the calling thread: boosting would otherwise start OpenMP threads beside ours.
+    with threadpool_limits(limits=1, user_api="openmp"):
+        predicted: Floats = model.pipeline.predict(features.loc[:, list(MODEL_FEATURES)])
+    return predicted

@@ -1,0 +1,224 @@
+"""The lakehouse on this machine's disk: Polars' streaming engine over Delta tables, without a JVM or a server."""
+
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+
+import narwhals as nw
+import polars as pl
+import pyarrow as pa
+from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError, TableNotFoundError
+from filelock import FileLock, Timeout
+
+from healthcare_assets.domain.tables import PARTITION_COLUMN, Column, Table
+from healthcare_assets.errors import LakehouseError
+from healthcare_assets.resources import delta_files
+from healthcare_assets.resources.arrow_types import (
+    arrow_schema,
+    check_frame,
+    declared_batch,
+    plain_batch,
+    plain_schema,
+)
+from healthcare_assets.resources.delta_merge import DELETED, merge
+from healthcare_assets.resources.lakehouse import BatchFunction, Frame
+from healthcare_assets.resources.scratch import scratch_folder, write_batches
+from healthcare_assets.resources.table_faults import (
+    check_dated,
+    check_no_data_without_log,
+    check_stored_columns,
+    retry_on_conflict,
+    unreadable,
+)
+
+_BATCH_ROWS = 100_000
+_UPDATE_WAIT_SECONDS = 3600
+
+
+class PolarsLakehouse:
+    """Tables as Delta folders `<root>/<table>`, frames as Polars lazy frames. A scan keeps to the version it opened."""
+
+    engine: str = "polars"
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._scratch = root / ".scratch"
+
+    def location(self, table: Table) -> str:
+        return str(self._folder(table))
+
+    def scan(self, table: Table, *, day: date | None = None) -> Frame:
+        delta = self._opened(table)
+        if delta is None:
+            frame = pl.LazyFrame(schema=_polars_schema(table.columns))
+        else:
+            frame = pl.scan_delta(delta).select(table.column_names)
+        return nw.from_native(frame if day is None else frame.filter(pl.col(PARTITION_COLUMN) == day))
+
+    def days(self, table: Table) -> list[date]:
+        check_dated(table, daily=True, operation="days")
+        delta = self._opened(table)
+        files = [] if delta is None else delta_files.stored_files(delta)
+        return sorted({file.day for file in files if file.day is not None})
+
+    def version(self, table: Table) -> int | None:
+        delta = self._opened(table)
+        return None if delta is None else delta.version()
+
+    def replace_day(self, table: Table, day: date, frame: Frame) -> int:
+        check_dated(table, daily=True, operation="replace_day")
+        return self._write(table, _fitted(table, frame), day=day)
+
+    def append(self, table: Table, frame: Frame) -> int:
+        check_dated(table, daily=False, operation="append")
+        return self._write(table, _fitted(table, frame), day=None)
+
+    def update(self, table: Table, stage: Callable[[], tuple[Frame, Frame]]) -> int:
+        check_dated(table, daily=False, operation="update")
+        with self._sole_updater(table):
+            return retry_on_conflict(table, self.location(table), lambda: self._update_once(table, stage))
+
+    def latest(
+        self, frame: Frame, *, key: Sequence[str], order_by: Sequence[str], count_as: str | None = None
+    ) -> Frame:
+        # Measured on 1M rows of 20 columns, one key in two repeated: this rank 1.2 s and 0.5 GB, copying the frame
+        # 0.7 s and 0.35 GB, sorting and `unique` 1.6 s and 1.3 GB, `max_by` of all columns 2 s and 1.5 GB. Joining
+        # the frame with its own maxima is as lean and computes the frame twice. A null field is the smallest.
+        rows: pl.LazyFrame = frame.to_native()
+        if count_as is not None:
+            rows = rows.with_columns(pl.len().over(key).cast(pl.Int64).alias(count_as))
+        return nw.from_native(rows.filter(pl.struct(order_by).rank("ordinal", descending=True).over(key) == 1))
+
+    def map_batches(self, frame: Frame, function: BatchFunction, *, columns: Sequence[Column]) -> Frame:
+        declared = arrow_schema(columns)
+        schema = _polars_schema(columns)
+
+        def mapped(chunk: pl.DataFrame) -> pl.DataFrame:
+            parts = chunk.iter_slices(_BATCH_ROWS) if chunk.height else ()
+            results = [declared_batch(function(plain_batch(_batch(part))), declared) for part in parts]
+            return pl.DataFrame(pa.Table.from_batches(results, declared), schema=schema)
+
+        native: pl.LazyFrame = frame.to_native()
+        return nw.from_native(native.map_batches(mapped, schema=schema, streamable=True))
+
+    def from_batches(self, batches: Iterable[pa.RecordBatch], *, columns: Sequence[Column]) -> Frame:
+        self._scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # On disk without a name: Polars has it open on its own, and it vanishes with the last plan that reads it, or
+        # with the process, however that ends.
+        with tempfile.TemporaryFile(dir=self._scratch) as file:
+            write_batches(batches, file, arrow_schema(columns))
+            file.seek(0)
+            return nw.from_native(pl.scan_parquet(file))
+
+    def collect(self, frame: Frame) -> pa.Table:
+        with self._blaming():
+            rows = frame.to_native().collect(engine="streaming").to_arrow()
+        return rows.cast(plain_schema(rows.schema))
+
+    def _write(self, table: Table, rows: pl.LazyFrame, *, day: date | None) -> int:
+        """Write the rows once, then commit them in place of the day's files, as often as it takes."""
+        self._made(table)
+        with scratch_folder(self._scratch) as scratch:
+            with self._blaming():
+                written = delta_files.write_files(rows, scratch, day=day)
+
+            def attempt() -> None:
+                delta = self._made(table)
+                replaced = [file for file in delta_files.stored_files(delta) if day is not None and file.day == day]
+                note = "append" if day is None else f"replace_day {day.isoformat()}"
+                delta_files.commit(delta, self._folder(table), written, removed=replaced, note=note)
+
+            retry_on_conflict(table, self.location(table), attempt)
+        return written.rows
+
+    def _update_once(self, table: Table, stage: Callable[[], tuple[Frame, Frame]]) -> int:
+        delta = self._made(table)  # opened before the stage reads it: every later commit is a conflict
+        upserts, deletes = stage()
+        staged = pl.concat(
+            [
+                _fitted(table, upserts).with_columns(pl.lit(False).alias(DELETED)),  # noqa: FBT003
+                _fitted_key(table, deletes).with_columns(pl.lit(True).alias(DELETED)),  # noqa: FBT003
+            ],
+            how="diagonal",
+        )
+        with scratch_folder(self._scratch) as scratch, self._blaming():
+            return merge(table, self._folder(table), delta, staged=staged, scratch=scratch)
+
+    def _folder(self, table: Table) -> Path:
+        return self.root / table.name
+
+    def _opened(self, table: Table) -> DeltaTable | None:
+        """The table at its latest version, or None when there is none."""
+        folder = self._folder(table)
+        try:
+            delta = DeltaTable(folder)
+        except TableNotFoundError:
+            check_no_data_without_log(table, folder)
+            return None
+        except DeltaError as error:
+            raise unreadable(table.name, str(folder), str(error)) from error
+        check_stored_columns(table, str(folder), pa.schema(delta.schema().to_arrow()))
+        return delta
+
+    def _made(self, table: Table) -> DeltaTable:
+        """The table at its latest version, made when there is none."""
+        delta = self._opened(table)
+        if delta is not None:
+            return delta
+        delta_files.create(table, self._folder(table))
+        return DeltaTable(self._folder(table))
+
+    @contextmanager
+    def _sole_updater(self, table: Table) -> Iterator[None]:
+        """No other process of this machine updates the table meanwhile; the lock dies with its process."""
+        path = self.root / ".locks" / f"{table.name}.lock"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(path, timeout=_UPDATE_WAIT_SECONDS):
+                yield
+        except Timeout as error:
+            raise LakehouseError(
+                f"Table {table.name} at {self.location(table)} has been under update by another process for an hour: "
+                "end that process, and run the step again."
+            ) from error
+
+    @contextmanager
+    def _blaming(self) -> Iterator[None]:
+        """A fault in a file of a table is told as that table's."""
+        try:
+            yield
+        except (pl.exceptions.ComputeError, FileNotFoundError) as error:
+            damaged = delta_files.damaged_file(self.root)
+            if damaged is None:
+                raise
+            name, file = damaged
+            reason = f"{file.path} is missing or damaged"
+            raise unreadable(name, str(self.root / name), reason, day=file.day) from error
+
+
+def _polars_schema(columns: Sequence[Column]) -> pl.Schema:
+    return pl.Schema(arrow_schema(columns))
+
+
+def _fitted(table: Table, frame: Frame) -> pl.LazyFrame:
+    """The frame with the table's declared columns and types; a daily table's partition column lies in no file."""
+    columns = [column for column in table.columns if not (table.daily and column.name == PARTITION_COLUMN)]
+    native: pl.LazyFrame = frame.to_native()
+    if table.daily:
+        native = native.drop(PARTITION_COLUMN, strict=False)
+    check_frame(nw.from_native(native), columns, subject=f"The frame for {table.name}")
+    return native.select(pl.col(name).cast(type_) for name, type_ in _polars_schema(columns).items())
+
+
+def _fitted_key(table: Table, frame: Frame) -> pl.LazyFrame:
+    columns = [column for column in table.columns if column.name in table.key]
+    check_frame(frame, columns, subject=f"The keys to delete of {table.name}")
+    native: pl.LazyFrame = frame.to_native()
+    return native.select(pl.col(name).cast(type_) for name, type_ in _polars_schema(columns).items())
+
+
+def _batch(chunk: pl.DataFrame) -> pa.RecordBatch:
+    return chunk.to_arrow().combine_chunks().to_batches()[0]

@@ -1,0 +1,283 @@
+"""The lakehouse on Spark with Delta Lake: a Spark of this machine, a Spark Connect server, or a Databricks cluster."""
+
+import atexit
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import date
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import narwhals as nw
+import pyarrow as pa
+
+from healthcare_assets.domain.tables import CRITERION_FIELDS, PARTITION_COLUMN, Column, ColumnType, Table
+from healthcare_assets.resources.arrow_types import (
+    arrow_schema,
+    check_frame,
+    declared_batch,
+    plain_batch,
+    plain_schema,
+)
+from healthcare_assets.resources.lakehouse import BatchFunction, Frame
+from healthcare_assets.resources.scratch import scratch_folder, write_batches
+from healthcare_assets.resources.spark_faults import blame, is_absent, is_conflict, spark_errors
+from healthcare_assets.resources.table_faults import (
+    CommitConflictError,
+    check_dated,
+    check_no_data_without_log,
+    check_stored_columns,
+    repeated_keys,
+    retry_on_conflict,
+    unreadable,
+)
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+_SCALARS: Mapping[ColumnType, str] = {
+    "string": "string",
+    "integer": "bigint",
+    "float": "double",
+    "boolean": "boolean",
+    "date": "date",
+    "timestamp": "timestamp",
+}
+_SPARK_TYPES: Mapping[ColumnType, str] = {
+    **_SCALARS,
+    "strings": "array<string>",
+    "criteria": f"array<struct<{', '.join(f'{name}: {_SCALARS[type_]}' for name, type_ in CRITERION_FIELDS)}>>",
+}
+_DELETED = "__deleted"
+_RANK = "__rank"
+_REPEATED = "a key is staged more than once"
+_HISTORY = 100
+"""How many commits back our own is looked for, right after it was made."""
+
+
+class SparkLakehouse:
+    """Delta tables below a folder or URI `root`, or in a Unity Catalog schema when `root` is `<catalog>.<schema>`.
+
+    `scratch` is a folder that this process and Spark both reach; a root on this machine's disk has its own.
+    """
+
+    engine: str = "spark"
+
+    def __init__(self, session: "SparkSession", root: str, *, scratch: Path | None = None) -> None:
+        self.session = session
+        self.root = root
+        self._scratch = scratch or Path(root) / ".scratch"
+
+    def location(self, table: Table) -> str:
+        return f"{self.root}/{table.name}" if "/" in self.root else f"{self.root}.{table.name}"
+
+    def scan(self, table: Table, *, day: date | None = None) -> Frame:
+        from pyspark.sql import functions as sf
+
+        stored = self._stored(table)
+        if stored is None:
+            stored = self.session.createDataFrame([], _ddl(table.columns))
+        frame = stored.select(*table.column_names)
+        return _neutral(frame if day is None else frame.filter(sf.col(PARTITION_COLUMN) == sf.lit(day)))
+
+    def days(self, table: Table) -> list[date]:
+        check_dated(table, daily=True, operation="days")
+        stored = self._stored(table)
+        rows = [] if stored is None else stored.select(PARTITION_COLUMN).distinct().collect()
+        return sorted(row[PARTITION_COLUMN] for row in rows)
+
+    def version(self, table: Table) -> int | None:
+        if self._stored(table) is None:
+            return None
+        (latest,) = self.session.sql(f"DESCRIBE HISTORY {self._address(table)} LIMIT 1").select("version").collect()
+        return int(latest["version"])
+
+    def replace_day(self, table: Table, day: date, frame: Frame) -> int:
+        from pyspark.sql import functions as sf
+
+        check_dated(table, daily=True, operation="replace_day")
+        columns = [column for column in table.columns if column.name != PARTITION_COLUMN]
+        rows = _fitted(
+            _neutral(frame.to_native().drop(PARTITION_COLUMN)), columns, subject=f"The frame for {table.name}"
+        )
+        dated = rows.withColumn(PARTITION_COLUMN, sf.lit(day)).select(*table.column_names)
+        return self._write(table, dated, day=day)
+
+    def append(self, table: Table, frame: Frame) -> int:
+        check_dated(table, daily=False, operation="append")
+        return self._write(table, _fitted(frame, table.columns, subject=f"The frame for {table.name}"), day=None)
+
+    def update(self, table: Table, stage: Callable[[], tuple[Frame, Frame]]) -> int:
+        check_dated(table, daily=False, operation="update")
+        return retry_on_conflict(table, self.location(table), lambda: self._update_once(table, stage))
+
+    def latest(
+        self, frame: Frame, *, key: Sequence[str], order_by: Sequence[str], count_as: str | None = None
+    ) -> Frame:
+        from pyspark.sql import Window
+        from pyspark.sql import functions as sf
+
+        rows: DataFrame = frame.to_native()
+        of_key = Window.partitionBy(*key)
+        if count_as is not None:
+            rows = rows.withColumn(count_as, sf.count(sf.lit(1)).over(of_key))
+        greatest_first = of_key.orderBy(*(sf.col(name).desc_nulls_last() for name in order_by))
+        ranked = rows.withColumn(_RANK, sf.row_number().over(greatest_first))
+        return _neutral(ranked.filter(sf.col(_RANK) == 1).drop(_RANK))
+
+    def map_batches(self, frame: Frame, function: BatchFunction, *, columns: Sequence[Column]) -> Frame:
+        declared = arrow_schema(columns)
+
+        def mapped(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+            for batch in batches:
+                if batch.num_rows:
+                    yield declared_batch(function(plain_batch(batch)), declared)
+
+        native: DataFrame = frame.to_native()
+        return _neutral(native.mapInArrow(mapped, _ddl(columns)))
+
+    def from_batches(self, batches: Iterable[pa.RecordBatch], *, columns: Sequence[Column]) -> Frame:
+        file = self._staging / f"{uuid4().hex}.parquet"
+        write_batches(batches, file, arrow_schema(columns))
+        return _neutral(self.session.read.schema(_ddl(columns)).parquet(str(file)))
+
+    def collect(self, frame: Frame) -> pa.Table:
+        with self._blaming():
+            rows = frame.to_native().toArrow()
+        return rows.cast(plain_schema(rows.schema))
+
+    def _address(self, table: Table) -> str:
+        """The table in a SQL statement."""
+        return f"delta.`{self.location(table)}`" if "/" in self.root else self.location(table)
+
+    @cached_property
+    def _staging(self) -> Path:
+        """A folder that lasts as long as the process, since nobody knows when Spark is done with a frame."""
+        stack = ExitStack()
+        atexit.register(stack.close)
+        return stack.enter_context(scratch_folder(self._scratch))
+
+    def _stored(self, table: Table) -> "DataFrame | None":
+        """The table as stored at present, or None when there is none."""
+        from pyspark.sql.pandas.types import to_arrow_schema
+
+        try:
+            stored = self.session.table(self._address(table))
+            schema = stored.schema
+        except spark_errors() as error:
+            if not is_absent(error):
+                raise unreadable(table.name, self.location(table), str(error)) from error
+            check_no_data_without_log(table, Path(self.location(table)))
+            return None
+        check_stored_columns(table, self.location(table), to_arrow_schema(schema, timezone="UTC"))
+        return stored
+
+    def _make(self, table: Table) -> None:
+        """Make the empty table, unless it is there. A race of two is a conflict for the second."""
+        if self._stored(table) is None:
+            partition = f"PARTITIONED BY ({PARTITION_COLUMN})" if table.daily else ""
+            self.session.sql(
+                f"CREATE TABLE IF NOT EXISTS {self._address(table)} ({_ddl(table.columns)}) USING delta {partition}"
+            )
+
+    def _write(self, table: Table, rows: "DataFrame", *, day: date | None) -> int:
+        from pyspark.sql import functions as sf
+
+        def attempt() -> int:
+            with self._blaming():
+                self._make(table)
+                mark = uuid4().hex
+                writer = rows.writeTo(self._address(table)).option("userMetadata", mark)
+                if day is None:
+                    writer.append()
+                else:
+                    writer.overwrite(sf.col(PARTITION_COLUMN) == sf.lit(day))
+                return self._rows_written(table, mark)
+
+        return retry_on_conflict(table, self.location(table), attempt)
+
+    def _rows_written(self, table: Table, mark: str) -> int:
+        """What Delta counted while it made the commit that bears the mark; nothing put in nothing's place makes none."""
+        history = self.session.sql(f"DESCRIBE HISTORY {self._address(table)} LIMIT {_HISTORY}")
+        commits = history.filter(history["userMetadata"] == mark).select("operationMetrics").collect()
+        return int(commits[0]["operationMetrics"].get("numOutputRows", 0)) if commits else 0
+
+    def _update_once(self, table: Table, stage: Callable[[], tuple[Frame, Frame]]) -> int:
+        """One MERGE, which reads the table in the same transaction as the stage does, and the stage's rows once."""
+        view = f"staged_{uuid4().hex}"
+        with self._blaming():
+            self._make(table)
+            upserts, deletes = stage()
+            _staged(table, upserts, deletes).createOrReplaceTempView(view)
+            try:
+                changed = self.session.sql(_merge_statement(table, self._address(table), view)).collect()
+            except spark_errors() as error:
+                if _REPEATED in str(error):
+                    raise repeated_keys(table) from error
+                raise
+            finally:
+                self.session.catalog.dropTempView(view)
+        return int(changed[0]["num_affected_rows"])
+
+    @contextmanager
+    def _blaming(self) -> Iterator[None]:
+        """A lost race is told as a conflict, a fault in a file of a table as that table's."""
+        try:
+            yield
+        except spark_errors() as error:
+            if is_conflict(error):
+                raise CommitConflictError(str(error)) from error
+            told = blame(error, self.root)
+            if told is None:
+                raise
+            raise told from error
+
+
+def _staged(table: Table, upserts: Frame, deletes: Frame) -> "DataFrame":
+    """The rows to upsert and the keys to delete, marked; Spark fails on a key that is there twice."""
+    from pyspark.sql import Window
+    from pyspark.sql import functions as sf
+
+    keys = [column for column in table.columns if column.name in table.key]
+    rows = _fitted(upserts, table.columns, subject=f"The frame for {table.name}")
+    removed = _fitted(deletes, keys, subject=f"The keys to delete of {table.name}")
+    staged = rows.withColumn(_DELETED, sf.lit(False)).unionByName(  # noqa: FBT003
+        removed.withColumn(_DELETED, sf.lit(True)),  # noqa: FBT003
+        allowMissingColumns=True,
+    )
+    times = sf.count(sf.lit(1)).over(Window.partitionBy(*table.key))
+    return staged.withColumn(
+        _DELETED, sf.when(times == 1, sf.col(_DELETED)).otherwise(sf.raise_error(sf.lit(_REPEATED)).cast("boolean"))
+    )
+
+
+def _merge_statement(table: Table, address: str, view: str) -> str:
+    same_key = " AND ".join(f"stored.{name} <=> staged.{name}" for name in table.key)
+    assignments = ", ".join(f"stored.{name} = staged.{name}" for name in table.column_names)
+    names = ", ".join(table.column_names)
+    values = ", ".join(f"staged.{name}" for name in table.column_names)
+    return f"""
+        MERGE INTO {address} AS stored USING {view} AS staged ON {same_key}
+        WHEN MATCHED AND staged.{_DELETED} THEN DELETE
+        WHEN MATCHED THEN UPDATE SET {assignments}
+        WHEN NOT MATCHED AND NOT staged.{_DELETED} THEN INSERT ({names}) VALUES ({values})
+    """  # noqa: S608 (names of declared tables and columns)
+
+
+def _fitted(frame: Frame, columns: Sequence[Column], *, subject: str) -> "DataFrame":
+    """The frame with exactly these columns, in their order and declared types."""
+    from pyspark.sql import functions as sf
+
+    check_frame(frame, columns, subject=subject)
+    native: DataFrame = frame.to_native()
+    return native.select(*(sf.col(column.name).cast(_SPARK_TYPES[column.type]) for column in columns))
+
+
+def _ddl(columns: Iterable[Column]) -> str:
+    return ", ".join(f"{column.name} {_SPARK_TYPES[column.type]}" for column in columns)
+
+
+def _neutral(native: "DataFrame") -> Frame:
+    frame: Frame = nw.from_native(native)
+    return frame

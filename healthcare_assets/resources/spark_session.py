@@ -1,0 +1,56 @@
+"""The Spark session for `HEALTHCARE_ENGINE=spark` outside a cluster."""
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+DELTA_COORDINATES = "io.delta:delta-spark_4.2_2.13:4.4.0"
+"""Delta Lake for the Spark that the project's pyspark is."""
+
+_TIME_ZONE = ("spark.sql.session.timeZone", "UTC")
+
+
+def local_spark_session() -> "SparkSession":
+    """The session that SPARK_REMOTE names (`sc://host:port`), else a Spark of our own on this machine.
+
+    Delta's jars are taken from `share/delta` of the virtual environment, where the Makefile puts them; where there are
+    none, Spark fetches them from Maven Central itself.
+    """
+    from pyspark.sql import SparkSession
+
+    remote = os.environ.get("SPARK_REMOTE")
+    if remote:
+        return SparkSession.builder.remote(remote).config(*_TIME_ZONE).getOrCreate()
+    # Without it, the functions of map_batches would run in whichever Python comes first on the PATH.
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    builder = SparkSession.builder.master("local[*]").appName("healthcare_assets")
+    for key, value in _local_configuration().items():
+        builder = builder.config(key, value)
+    return builder.getOrCreate()
+
+
+def _local_configuration() -> dict[str, str]:
+    jars = sorted((Path(sys.prefix) / "share" / "delta").glob("*.jar"))
+    delta = {"spark.jars": ",".join(map(str, jars))} if jars else {"spark.jars.packages": DELTA_COORDINATES}
+    return {
+        **delta,
+        "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+        "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.ui.enabled": "false",
+        "spark.log.level": "ERROR",
+        "spark.sql.shuffle.partitions": "4",
+        # A table's log is small here; Delta's default of 50 partitions is 50 tasks for every look at it.
+        "spark.databricks.delta.snapshotPartitions": "1",
+        # Delta tables only ever lie below HEALTHCARE_HOME; this keeps an empty folder out of the working directory.
+        "spark.sql.warehouse.dir": str(Path(tempfile.gettempdir()) / "healthcare_assets_warehouse"),
+        # Noting the line of Python that each column expression comes from takes four calls to the JVM an expression.
+        "spark.python.sql.dataFrameDebugging.enabled": "false",
+        **dict([_TIME_ZONE]),
+    }

@@ -1,0 +1,55 @@
+"""Fixtures that tests of several rooms share: the two lakehouses."""
+
+import os
+import shutil
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from healthcare_assets.resources.lakehouse import Lakehouse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pyspark.sql import SparkSession
+
+
+@pytest.fixture(scope="session")
+def spark_session() -> "Iterator[SparkSession]":
+    """One local Spark for the whole run: starting one takes six seconds."""
+    missing = [what for what, there in (("java", shutil.which("java")), ("pyspark", find_spec("pyspark"))) if not there]
+    if missing:
+        reason = f"no Spark tests on this machine: {' and '.join(missing)} not found"
+        if os.environ.get("CI"):
+            pytest.fail(f"{reason}, and in CI they must run")
+        pytest.skip(reason)
+    from healthcare_assets.resources.spark_session import local_spark_session
+
+    session = local_spark_session()
+    yield session
+    session.stop()
+
+
+@pytest.fixture
+def polars_lakehouse(tmp_path: Path) -> Lakehouse:
+    """An empty lakehouse on Polars."""
+    from healthcare_assets.resources.polars_lakehouse import PolarsLakehouse
+
+    return PolarsLakehouse(tmp_path / "lakehouse-polars")
+
+
+@pytest.fixture
+def spark_lakehouse(tmp_path: Path, spark_session: "SparkSession") -> Lakehouse:
+    """An empty lakehouse on a JVM Spark."""
+    from healthcare_assets.resources.spark_lakehouse import SparkLakehouse
+
+    return SparkLakehouse(spark_session, str(tmp_path / "lakehouse-spark"))
+
+
+@pytest.fixture(params=["polars", pytest.param("spark", marks=pytest.mark.spark)])
+def lakehouse(request: pytest.FixtureRequest) -> Lakehouse:
+    """An empty lakehouse of either engine."""
+    chosen: Lakehouse = request.getfixturevalue(f"{request.param}_lakehouse")
+    return chosen

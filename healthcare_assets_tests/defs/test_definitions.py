@@ -1,0 +1,145 @@
+"""The graph as Dagster sees it."""
+
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+
+import dagster as dg
+import pytest
+
+from healthcare_assets.definitions import defs
+from healthcare_assets.domain.tables import TABLES
+
+ROOT = Path(__file__).parents[2]
+DAILY = {
+    "bronze_patients",
+    "silver_patients",
+    "quarantined_patients",
+    "dim_patients",
+    "risk_features",
+    "predictions",
+}
+GRAPH = {
+    "bronze_patients": set(),
+    "silver_patients": {"bronze_patients"},
+    "quarantined_patients": {"bronze_patients"},
+    "dim_patients": {"silver_patients"},
+    "risk_features": {"dim_patients", "silver_patients"},
+    "trained_model": {"risk_features", "silver_patients"},
+    "governance_verdict": {"trained_model"},
+    "predictions": {"risk_features", "governance_verdict"},
+}
+CHECKS = {
+    "silver_patients": {"schema_matches_contract", "no_record_lost", "quarantine_rate", "one_row_per_patient"},
+    "dim_patients": {"schema_matches_contract", "one_current_record_per_patient"},
+    "risk_features": {"schema_matches_contract", "feature_ranges", "one_row_per_patient"},
+    "predictions": {"schema_matches_contract", "complete_predictions"},
+}
+
+
+@pytest.fixture(scope="module")
+def specs() -> dict[str, dg.AssetSpec]:
+    return {spec.key.to_user_string(): spec for spec in defs().resolve_all_asset_specs()}
+
+
+def test_the_graph_is_the_contract_s(specs: dict[str, dg.AssetSpec]) -> None:
+    assert {name: {dep.asset_key.to_user_string() for dep in spec.deps} for name, spec in specs.items()} == GRAPH
+
+
+def test_daily_assets_have_a_partition_a_day_and_models_have_none(specs: dict[str, dg.AssetSpec]) -> None:
+    partitioned = {name for name, spec in specs.items() if spec.partitions_def is not None}
+    assert partitioned == DAILY
+    keys = specs["predictions"].partitions_def
+    assert isinstance(keys, dg.DailyPartitionsDefinition)
+    assert keys.get_first_partition_key() == "2026-01-01"
+
+
+@pytest.mark.parametrize("name", sorted(GRAPH))
+def test_every_asset_says_what_it_is(name: str, specs: dict[str, dg.AssetSpec]) -> None:
+    spec = specs[name]
+    assert spec.description
+    assert spec.group_name != "default"
+    assert spec.owners
+    assert spec.kinds
+    assert spec.code_version
+    if name in TABLES:
+        schema = spec.metadata["dagster/column_schema"]
+        assert [column.name for column in schema.columns] == list(TABLES[name].column_names)
+        assert all(column.description for column in schema.columns)
+
+
+def test_the_checks_block_and_are_partitioned() -> None:
+    graph = defs().resolve_asset_graph()
+    found: dict[str, set[str]] = {}
+    for key in graph.asset_check_keys:
+        check = graph.get_check_spec(key)
+        assert check.blocking
+        assert check.partitions_def is not None
+        found.setdefault(key.asset_key.to_user_string(), set()).add(key.name)
+    assert found == CHECKS
+
+
+def test_scoring_runs_at_two_for_the_day_that_ended_and_training_once_a_month() -> None:
+    definitions = defs()
+    scoring = definitions.resolve_schedule_def("daily_scoring_schedule")
+    assert scoring.cron_schedule == "0 2 * * *"
+    tick = scoring.evaluate_tick(
+        dg.build_schedule_context(
+            scheduled_execution_time=datetime(2026, 3, 2, 2, tzinfo=UTC),
+            repository_def=definitions.get_repository_def(),
+        )
+    )
+    assert [request.partition_key for request in tick.run_requests or []] == ["2026-03-01"]
+    training = definitions.resolve_schedule_def("monthly_training_schedule")
+    assert training.cron_schedule == "0 3 1 * *"
+    assert {scoring.execution_timezone, training.execution_timezone} == {"UTC"}
+
+
+def test_the_daily_job_does_not_train_and_the_training_job_is_not_partitioned() -> None:
+    definitions = defs()
+    daily = definitions.resolve_job_def("daily_scoring")
+    assert {key.to_user_string() for key in daily.asset_layer.executable_asset_keys} == DAILY
+    training = definitions.resolve_job_def("training")
+    assert {key.to_user_string() for key in training.asset_layer.executable_asset_keys} == {
+        "trained_model",
+        "governance_verdict",
+    }
+    assert training.partitions_def is None
+
+
+def _cpu_seconds(code: str) -> float:
+    """CPU seconds of a fresh interpreter, the least of what a busy machine shows: the median of five."""
+    script = f"import time\n{code}\nimport sys\nprint(time.process_time())"
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("HEALTHCARE_", "DAGSTER_"))}
+    runs = [
+        subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", script],
+            capture_output=True,
+            check=True,
+            cwd=ROOT,
+            env=environment,
+            text=True,
+        )
+        for _ in range(5)
+    ]
+    return median(float(run.stdout) for run in runs)
+
+
+def test_loading_costs_little_more_than_dagster_and_needs_no_variable() -> None:
+    loading = "from healthcare_assets.definitions import defs; defs().get_repository_def()"
+    assert _cpu_seconds(loading) <= 1.5 * _cpu_seconds("import dagster")
+
+
+def test_loading_imports_no_engine() -> None:
+    code = (
+        "from healthcare_assets.definitions import defs; defs().get_repository_def(); import sys; "
+        "print(*({'mlflow', 'dagster_mlflow', 'dagster_databricks', 'pyspark', 'sklearn', 'polars', 'deltalake', 'pandas'}"
+        " & set(sys.modules)))"
+    )
+    run = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code], capture_output=True, check=True, cwd=ROOT, text=True
+    )
+    assert run.stdout.split() == []

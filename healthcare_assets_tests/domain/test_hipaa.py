@@ -1,0 +1,135 @@
+"""The HIPAA evidence: what is published, what the training table holds, and that no finding tells a patient's value."""
+
+import re
+from datetime import date
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from healthcare_assets.domain.hipaa import (
+    Finding,
+    columns_on_allow_list,
+    scan_for_identifiers,
+    training_table_evidence,
+)
+from healthcare_assets.domain.tables import TABLES
+from healthcare_assets_tests.training_populations import insurance_population, made_up_population
+
+_PUBLISHED = {name: table.column_names for name, table in TABLES.items() if name != "bronze_patients"}
+_POPULATION = made_up_population(60)
+
+
+def _with(column: str, *values: Any) -> pd.DataFrame:
+    """The population with the column's first values replaced."""
+    frame = _POPULATION.copy()
+    kept = frame[column].tolist()[len(values) :] if column in frame else [None] * (len(frame) - len(values))
+    return frame.assign(**{column: [*values, *kept]})
+
+
+def test_the_declared_columns_are_allowed() -> None:
+    evidence = columns_on_allow_list(_PUBLISHED)
+    assert evidence.satisfied
+    assert f"of {len(_PUBLISHED)} published tables are declared" in evidence.detail
+
+
+def test_an_unexpected_column_is_named() -> None:
+    evidence = columns_on_allow_list({**_PUBLISHED, "silver_patients": ["patient_key", "first_name"]})
+    assert not evidence.satisfied
+    assert evidence.detail == "silver_patients.first_name is not declared"
+
+
+def test_bronze_and_unknown_tables_may_not_be_published() -> None:
+    assert not columns_on_allow_list({"bronze_patients": TABLES["bronze_patients"].column_names}).satisfied
+    assert not columns_on_allow_list({"exports": ["patient_key"]}).satisfied
+
+
+def test_looking_at_nothing_is_no_evidence() -> None:
+    assert not columns_on_allow_list({}).satisfied
+    assert not training_table_evidence(_POPULATION.iloc[:0]).satisfied
+
+
+def test_a_de_identified_training_table_has_no_finding() -> None:
+    assert scan_for_identifiers(_POPULATION) == []
+    evidence = training_table_evidence(_POPULATION)
+    assert evidence.satisfied
+    assert evidence.detail == "no identifier in 60 rows of 14 columns"
+
+
+def test_the_public_insurance_data_have_no_finding() -> None:
+    assert scan_for_identifiers(insurance_population()) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        ("123-45-6789", "what looks like a social security number"),
+        ("ada@example.org", "what looks like an e-mail address"),
+        ("(555) 123-4567", "what looks like a telephone number"),
+        ("+1 555.123.4567", "what looks like a telephone number"),
+        ("https://example.org/ada", "what looks like a URL"),
+        ("www.example.org", "what looks like a URL"),
+        ("192.168.10.1", "what looks like an IP address"),
+        ("2001:db8:0:0:0:0:2:1", "what looks like an IP address"),
+        ("1984-02-29", "what looks like a full date"),
+        ("2/29/1984", "what looks like a full date"),
+        ("Ada Lovelace", "undeclared values"),
+    ],
+)
+def test_an_identifier_is_found_named_and_not_repeated(value: str, kind: str) -> None:
+    for column in ("region", "note", "patient_key"):
+        frame = _with(column, value, value)
+        assert scan_for_identifiers(frame) == [Finding(column=column, kind=kind, count=2)]
+        evidence = training_table_evidence(frame)
+        assert not evidence.satisfied
+        assert evidence.detail == f"{column} holds {kind} in 2 rows"
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("age", 91),
+        ("age", -1),
+        ("bmi", 9.99),
+        ("children", 21),
+        ("smoking_impact", 5551234567.0),
+        ("family_size_factor", 4.01),
+        ("regional_multiplier", 90210.0),
+        ("health_risk_composite", 181.0),
+        ("age_risk_score", 6),
+        ("charges", -0.01),
+        ("charges", float("inf")),
+    ],
+)
+def test_a_number_that_its_column_cannot_hold_is_a_finding(column: str, value: float) -> None:
+    assert scan_for_identifiers(_with(column, value)) == [Finding(column=column, kind="numbers out of range", count=1)]
+
+
+def test_ages_of_90_and_over_are_90() -> None:
+    assert scan_for_identifiers(_with("age", 90)) == []
+
+
+def test_an_undeclared_column_of_any_type_is_a_finding() -> None:
+    frame = _POPULATION.assign(zip_code=90210, seen=date(2026, 1, 5), consents=True)
+    assert [(f.column, f.kind, f.count) for f in scan_for_identifiers(frame)] == [
+        ("zip_code", "undeclared values", 60),
+        ("seen", "what looks like a full date", 60),
+        ("consents", "undeclared values", 60),
+    ]
+
+
+def test_a_text_among_numbers_is_a_finding() -> None:
+    assert {finding.column for finding in scan_for_identifiers(_with("age", "123-45-6789"))} == {"age"}
+
+
+def test_nulls_identify_nobody() -> None:
+    assert scan_for_identifiers(_with("region", None, None)) == []
+
+
+@settings(deadline=None)  # a whole table is scanned for each example
+@given(st.text(min_size=1))
+def test_only_pseudonyms_pass_for_pseudonyms(text: str) -> None:
+    passed = scan_for_identifiers(_with("patient_key", text)) == []
+    assert passed == bool(re.fullmatch("[0-9a-f]{32}", text))
