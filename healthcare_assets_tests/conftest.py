@@ -16,6 +16,16 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 
+FOR_FRAMES_OF_A_FEW_ROWS = {
+    # Compiling a plan takes seconds, interpreting it over a few rows none. What is computed is the same.
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+    "spark.sql.adaptive.enabled": "false",
+    "spark.sql.shuffle.partitions": "2",
+    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+}
+
+
 @pytest.fixture(scope="session")
 def spark_session() -> "Iterator[SparkSession]":
     """One local Spark for the whole run: starting one takes six seconds."""
@@ -27,7 +37,7 @@ def spark_session() -> "Iterator[SparkSession]":
         pytest.skip(reason)
     from healthcare_assets.resources.spark_session import local_spark_session
 
-    session = local_spark_session()
+    session = local_spark_session(FOR_FRAMES_OF_A_FEW_ROWS)
     yield session
     session.stop()
 

@@ -36,8 +36,8 @@ def merge(table: Table, folder: Path, delta: DeltaTable, *, staged: pl.LazyFrame
     deleted_from = _touched(table, staged, list(stored))
     kept = _scan(table, list(deleted_from)).join(staged, on=table.key, how="anti", nulls_equal=True)
     written = delta_files.write_files(pl.concat([kept.select(table.column_names), upserts]), scratch)
-    delta_files.commit(delta, folder, written, removed=[stored[path] for path in deleted_from], note="update")
     upserted: int = upserts.select(pl.len()).collect().item()
+    delta_files.commit(delta, folder, written, removed=[stored[path] for path in deleted_from], note="update")
     return upserted + sum(deleted_from.values())
 
 

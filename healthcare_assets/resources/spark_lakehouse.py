@@ -13,6 +13,7 @@ import narwhals as nw
 import pyarrow as pa
 
 from healthcare_assets.domain.tables import CRITERION_FIELDS, PARTITION_COLUMN, Column, ColumnType, Table
+from healthcare_assets.errors import LakehouseError
 from healthcare_assets.resources.arrow_types import (
     arrow_schema,
     check_frame,
@@ -59,7 +60,8 @@ _HISTORY = 100
 class SparkLakehouse:
     """Delta tables below a folder or URI `root`, or in a Unity Catalog schema when `root` is `<catalog>.<schema>`.
 
-    `scratch` is a folder that this process and Spark both reach; a root on this machine's disk has its own.
+    `scratch` is a folder that this process and Spark both reach, such as one in a volume; a root on this machine's disk
+    has its own.
     """
 
     engine: str = "spark"
@@ -67,7 +69,7 @@ class SparkLakehouse:
     def __init__(self, session: "SparkSession", root: str, *, scratch: Path | None = None) -> None:
         self.session = session
         self.root = root
-        self._scratch = scratch or Path(root) / ".scratch"
+        self._scratch = Path(root) / ".scratch" if scratch is None and root.startswith("/") else scratch
 
     def location(self, table: Table) -> str:
         return f"{self.root}/{table.name}" if "/" in self.root else f"{self.root}.{table.name}"
@@ -154,6 +156,8 @@ class SparkLakehouse:
     @cached_property
     def _staging(self) -> Path:
         """A folder that lasts as long as the process, since nobody knows when Spark is done with a frame."""
+        if self._scratch is None:
+            raise LakehouseError(f"The lakehouse {self.root} has no scratch folder: name one, such as a volume's path.")
         stack = ExitStack()
         atexit.register(stack.close)
         return stack.enter_context(scratch_folder(self._scratch))
@@ -198,7 +202,7 @@ class SparkLakehouse:
         return retry_on_conflict(table, self.location(table), attempt)
 
     def _rows_written(self, table: Table, mark: str) -> int:
-        """What Delta counted while it made the commit that bears the mark; nothing put in nothing's place makes none."""
+        """What Delta counted as it made the commit that bears the mark; nothing in nothing's place makes none."""
         history = self.session.sql(f"DESCRIBE HISTORY {self._address(table)} LIMIT {_HISTORY}")
         commits = history.filter(history["userMetadata"] == mark).select("operationMetrics").collect()
         return int(commits[0]["operationMetrics"].get("numOutputRows", 0)) if commits else 0

@@ -3,6 +3,7 @@
 import os
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,10 +16,10 @@ DELTA_COORDINATES = "io.delta:delta-spark_4.2_2.13:4.4.0"
 _TIME_ZONE = ("spark.sql.session.timeZone", "UTC")
 
 
-def local_spark_session() -> "SparkSession":
+def local_spark_session(overrides: Mapping[str, str] | None = None) -> "SparkSession":
     """The session that SPARK_REMOTE names (`sc://host:port`), else a Spark of our own on this machine.
 
-    Delta's jars are taken from `share/delta` of the virtual environment, where the Makefile puts them; where there are
+    `overrides` are settings of a Spark of our own. Delta's jars are taken from `share/delta` of the virtual environment, where the Makefile puts them; where there are
     none, Spark fetches them from Maven Central itself.
     """
     from pyspark.sql import SparkSession
@@ -29,7 +30,7 @@ def local_spark_session() -> "SparkSession":
     # Without it, the functions of map_batches would run in whichever Python comes first on the PATH.
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     builder = SparkSession.builder.master("local[*]").appName("healthcare_assets")
-    for key, value in _local_configuration().items():
+    for key, value in {**_local_configuration(), **(overrides or {})}.items():
         builder = builder.config(key, value)
     return builder.getOrCreate()
 
