@@ -55,9 +55,11 @@ lock: ## Resolve the two locks anew (needs uv)
 clean: ## Remove the environment (not the data)
 	rm -rf $(VENV)
 
+# Dagster makes its SQLite files when it first needs them, and processes that do so at once get in each other's way.
 .PHONY: dagster-home
-dagster-home:
+dagster-home: $(RUN_READY)
 	@mkdir -p $(DAGSTER_HOME) && cp dagster.yaml $(DAGSTER_HOME)/dagster.yaml
+	@test -f $(DAGSTER_HOME)/history/runs/index.db || $(BIN)/dagster instance migrate >/dev/null 2>&1
 
 # --no-deps: the lock is complete, and pip need not resolve it again.
 $(RUN_READY): requirements.lock

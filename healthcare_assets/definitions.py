@@ -1,10 +1,11 @@
 """The code location. Loading it reads code only: no variable is needed, nothing is opened, no engine starts.
 
-Assets are found by walking `defs/assets`. `load_from_defs_folder` would find them too, but builds the JSON schema of every
-installed component on the way, which costs half as much CPU as importing Dagster.
+Assets are found by walking `defs/assets`. `load_from_defs_folder` would find them too, but builds the JSON schema of
+every installed component on the way, which costs half as much CPU as importing Dagster.
 """
 
 import dagster as dg
+
 from databricks_steps.launcher import InProcessStepLauncher
 
 

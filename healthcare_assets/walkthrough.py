@@ -27,7 +27,7 @@ class StepFailedError(HealthcareError):
 
 
 class Walkthrough:
-    """Runs the jobs for the days that the source holds: patients, training and verdict, predictions, then day by day."""
+    """Runs the jobs for the days of the source: patients, training and verdict, predictions, then day by day."""
 
     def __init__(self, settings: Settings, console: "Console") -> None:
         self._console = console

@@ -13,7 +13,9 @@ LINES_AT_A_SITTING = 320
 CLOCK_AND_ENVIRONMENT = {"now", "today", "utcnow", "environ", "getenv", "open", "read_text", "write_text"}
 
 
-def test_the_arrows_of_the_house_point_one_way(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_arrows_of_the_house_point_one_way(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.chdir(ROOT)
     monkeypatch.syspath_prepend(str(ROOT))
     assert lint_imports(no_cache=True) == 0, capsys.readouterr().out

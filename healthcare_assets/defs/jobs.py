@@ -2,7 +2,6 @@
 
 import dagster as dg
 
-
 PATIENTS = ("bronze_patients", "silver_patients", "quarantined_patients", "dim_patients", "risk_features")
 
 daily_patients = dg.define_asset_job(

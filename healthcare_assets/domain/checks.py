@@ -10,6 +10,7 @@ from typing import Any
 
 import narwhals as nw
 
+from healthcare_assets.domain.features import plausible_ranges
 from healthcare_assets.domain.tables import BMI_CATEGORIES, REGIONS, RISK_CATEGORIES, SEXES, ColumnType, Table
 from healthcare_assets.policy import Policy
 
@@ -134,18 +135,7 @@ def one_current_record(counts: Counts) -> CheckOutcome:
 
 def features_out_of_range(features: Frame, *, policy: Policy) -> Frame:
     """One row: for each feature, the number of rows with a value that its formula cannot give."""
-    ranges = policy.ranges
-    oldest, most_children = ranges.age_years[1], ranges.children[1]
-    bounds: Mapping[str, tuple[float, float]] = {
-        "age": ranges.age_years,
-        "bmi": ranges.bmi,
-        "children": ranges.children,
-        "age_risk_score": (1, 5),
-        "smoking_impact": (0, oldest * 2.5),
-        "family_size_factor": (1, 1 + 0.15 * most_children + 1e-9),
-        "regional_multiplier": (0.95, 1.2),
-        "health_risk_composite": (20, 180),
-    }
+    bounds = plausible_ranges(policy)
     categories = {"sex": SEXES, "region": REGIONS, "bmi_category": BMI_CATEGORIES}
     inside = {name: (nw.col(name) >= low) & (nw.col(name) <= high) for name, (low, high) in bounds.items()}
     inside |= {name: nw.col(name).is_in(known) for name, known in categories.items()}
@@ -210,7 +200,7 @@ def complete_predictions(counts: Counts, *, patients: int) -> CheckOutcome:
     )
 
 
-def _outcome(
+def _outcome(  # noqa: PLR0913 - a name, what was found, and the parts of one sentence
     name: str,
     faults: list[str],
     *,

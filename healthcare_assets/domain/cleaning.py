@@ -1,7 +1,7 @@
 """From a day's raw records to valid patients and quarantined records.
 
-Every record leaves with all the rules that it breaks; none is changed beyond the folding of spellings, and none is lost:
-records in = silver + quarantined + duplicates.
+Every record leaves with all the rules that it breaks; none is changed beyond the folding of spellings, and none is
+lost: records in = silver + quarantined + duplicates.
 """
 
 from collections.abc import Mapping
@@ -11,6 +11,7 @@ from typing import Any
 import narwhals as nw
 
 from healthcare_assets.domain import parsing
+from healthcare_assets.domain.features import SAFE_HARBOR_AGE
 from healthcare_assets.domain.tables import INSURANCE_PLANS, SOURCE_COLUMNS
 from healthcare_assets.policy import Policy
 
@@ -38,7 +39,6 @@ NEWEST_BY = ("instant", "source_row")
 delivery."""
 
 _REASON_SEPARATOR = "; "
-_SAFE_HARBOR_AGE = 90
 
 _EXPECTED_VALUES = (
     ("patient_id",),
@@ -195,7 +195,7 @@ def _tidy(frame: Frame, *, policy: Policy) -> Frame:
     ranges = policy.ranges
     delivered = nw.sum_horizontal((~nw.coalesce(*names).is_null()).cast(nw.Int64) for names in _EXPECTED_VALUES)
     age = _within(nw.col("age_years"), ranges.age_years)
-    capped_age = nw.coalesce(nw.when(age >= _SAFE_HARBOR_AGE).then(nw.lit(_SAFE_HARBOR_AGE).cast(nw.Int64)), age)
+    capped_age = nw.coalesce(nw.when(age >= SAFE_HARBOR_AGE).then(nw.lit(SAFE_HARBOR_AGE).cast(nw.Int64)), age)
     plan = nw.coalesce(
         nw.col("insurance_plan_folded"), nw.when(~nw.col("insurance_plan").is_null()).then(nw.lit("other"))
     )

@@ -6,9 +6,10 @@ from collections.abc import Callable
 import narwhals as nw
 import pyarrow as pa
 
+from healthcare_assets.domain.features import SAFE_HARBOR_AGE
+
 PSEUDONYM_PATTERN = r"^[0-9a-f]{32}$"
 _PSEUDONYM_BYTES = 16
-_OLDEST_AGE = 90
 
 
 def pseudonym(identity: str, *, key: bytes) -> str:
@@ -35,4 +36,4 @@ def pseudonymiser(key: bytes) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
 
 def is_deidentified() -> nw.Expr:
     """Whether the row carries a pseudonym and no age over 90: computed from the row, never asserted."""
-    return nw.col("patient_key").str.contains(PSEUDONYM_PATTERN) & (nw.col("age") <= _OLDEST_AGE)
+    return nw.col("patient_key").str.contains(PSEUDONYM_PATTERN) & (nw.col("age") <= SAFE_HARBOR_AGE)

@@ -1,7 +1,8 @@
 """The patient dimension: slowly changing, type 2.
 
-The table is a function of the days' patients alone: for each patient, in the order of days, a new version begins where an
-attribute differs from the day before. So it is the same in whatever order days arrive and however often one is replayed.
+The table is a function of the days' patients alone: for each patient, in the order of days, a new version begins where
+an attribute differs from the day before. So it is the same in whatever order days arrive and however often one is
+replayed.
 """
 
 from datetime import date
@@ -50,14 +51,14 @@ def versions(history: Frame) -> Frame:
     )
 
 
-def affected_patients(dimension: Frame, today: Frame, *, day: date) -> Frame:
+def affected_patients(dimension: Frame, todays: Frame, *, day: date) -> Frame:
     """The keys whose versions the day can change: its patients, and those for whom it began a version before.
 
     A patient whom the day held before, unchanged from the day before that, began no version there: leaving the day out
     changes nothing for them.
     """
     before = dimension.filter(nw.col("effective_date") == nw.lit(day)).select("patient_key")
-    return nw.concat([today.select("patient_key"), before]).unique("patient_key")
+    return nw.concat([todays.select("patient_key"), before]).unique("patient_key")
 
 
 def history_before(dimension: Frame, *, day: date) -> Frame:

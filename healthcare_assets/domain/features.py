@@ -1,12 +1,19 @@
 """Risk features, by the contract's formulas. Nothing here reads charges: a feature made from the label is a leak."""
 
+from collections.abc import Mapping
+from itertools import product
 from typing import Any
 
 import narwhals as nw
+import pandas as pd
 
-from healthcare_assets.domain.tables import PARTITION_COLUMN, RISK_FEATURES
+from healthcare_assets.domain.tables import PARTITION_COLUMN, REGIONS, RISK_FEATURES, SEXES
+from healthcare_assets.policy import Policy
 
 Frame = nw.LazyFrame[Any]
+
+SAFE_HARBOR_AGE = 90
+"""Safe Harbor (C): 90 stands for 90 and over, here and in everything that follows from silver."""
 
 AGE_BANDS = (25, 35, 50, 65)
 """Ages at which the score rises by one, from 1 to 5."""
@@ -24,7 +31,8 @@ _AGE_WEIGHT, _SMOKER_POINTS, _OBESITY_POINTS, _OBESITY_BMI = 20, 50.0, 30.0, 30.
 def risk_features(patients: Frame) -> Frame:
     """The columns of `risk_features` but the day.
 
-    `patients` has one row a patient: `patient_key`, `age` (years), `sex`, `region`, `bmi` (kg/m²), `smoker`, `children`.
+    `patients` has one row a patient: `patient_key`, `age` (years), `sex`, `region`, `bmi` (kg/m²), `smoker` and
+    `children`.
     """
     scored = patients.with_columns(_age_risk_score().alias("age_risk_score"))
     featured = scored.with_columns(
@@ -39,6 +47,20 @@ def risk_features(patients: Frame) -> Frame:
         ).alias("health_risk_composite"),
     )
     return featured.select(*(name for name in RISK_FEATURES.column_names if name != PARTITION_COLUMN))
+
+
+def plausible_ranges(policy: Policy) -> Mapping[str, tuple[float, float]]:
+    """What each number among the features may be, both bounds inclusive.
+
+    The policy's ranges, and what the formulas above, all of them monotone, make of patients at these ranges' corners.
+    """
+    youngest, oldest = policy.ranges.age_years
+    ages = (youngest, min(oldest, SAFE_HARBOR_AGE))
+    corners = product(ages, policy.ranges.bmi, policy.ranges.children, REGIONS, (False, True))
+    patients = pd.DataFrame(corners, columns=["age", "bmi", "children", "region", "smoker"])
+    features = risk_features(nw.from_native(patients.assign(sex=SEXES[0], patient_key="")).lazy()).collect().to_pandas()
+    numbers = [column.name for column in RISK_FEATURES.columns if column.type in ("integer", "float")]
+    return {name: (float(features[name].min()), float(features[name].max())) for name in numbers}
 
 
 def _either(condition: nw.Expr, yes: float, no: float) -> nw.Expr:

@@ -7,25 +7,19 @@ patterns of identifiers serve to name what was found, not to find it.
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
 from typing import Any
 
-import narwhals as nw
 import pandas as pd
 
-from healthcare_assets.domain.features import risk_features
+from healthcare_assets.domain.features import plausible_ranges
 from healthcare_assets.domain.model_features import (
     BOOLEAN_FEATURES,
     CATEGORICAL_FEATURES,
     LABEL,
-    NUMERIC_FEATURES,
     PATIENT_KEY,
 )
-from healthcare_assets.domain.tables import BRONZE_PATIENTS, REGIONS, SEXES, TABLES
+from healthcare_assets.domain.tables import BRONZE_PATIENTS, TABLES
 from healthcare_assets.policy import POLICY, Policy
-
-OLDEST_AGE = 90
-"""Safe Harbor (C): 90 stands for 90 and over."""
 
 PSEUDONYM = r"[0-9a-f]{32}"
 
@@ -111,15 +105,8 @@ def _unexpected(table: str, columns: Sequence[str]) -> list[str]:
 
 
 def _ranges(policy: Policy) -> Mapping[str, tuple[float, float]]:
-    """What each number may be, both bounds inclusive: the policy's ranges, and what the features' own formulas, all of
-    them monotone, make of patients at the corners of those ranges."""
-    youngest, oldest = policy.ranges.age_years
-    corners = product((youngest, min(oldest, OLDEST_AGE)), policy.ranges.bmi, policy.ranges.children, REGIONS, _YES_NO)
-    patients = pd.DataFrame(corners, columns=["age", "bmi", "children", "region", "smoker"])
-    patients = patients.assign(sex=SEXES[0], **{PATIENT_KEY: ""})
-    features = risk_features(nw.from_native(patients).lazy()).collect().to_pandas()
-    ranges = {name: (float(features[name].min()), float(features[name].max())) for name in NUMERIC_FEATURES}
-    return ranges | {LABEL: (0.0, sys.float_info.max)}
+    """What each number may be, both bounds inclusive."""
+    return {**plausible_ranges(policy), LABEL: (0.0, sys.float_info.max)}
 
 
 def _scan(name: str, values: "pd.Series[Any]", ranges: Mapping[str, tuple[float, float]]) -> list[Finding]:

@@ -1,12 +1,15 @@
 """The columns that a model reads, once, and the form in which every pipeline is given them."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from healthcare_assets.domain.tables import BMI_CATEGORIES, REGIONS, SEXES
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
 
 LABEL = "charges"
 PATIENT_KEY = "patient_key"
@@ -71,3 +74,13 @@ def design_frame(frame: pd.DataFrame) -> pd.DataFrame:
     floats = dict.fromkeys((*NUMERIC_FEATURES, *BOOLEAN_FEATURES), "float64")
     texts = dict.fromkeys(CATEGORICAL_FEATURES, "object")
     return frame.loc[:, list(MODEL_FEATURES)].astype(floats | texts)
+
+
+def predicted_charges(pipeline: "Pipeline", design: pd.DataFrame) -> "np.typing.NDArray[np.float64]":
+    """Predicted charges in US dollars for each row of a `design_frame`, none below zero: nobody earns by being ill.
+
+    Boosting on squared errors can end a little below zero for the cheapest patients. What is not finite stays so.
+    """
+    raw = pipeline.predict(design)
+    charges: np.typing.NDArray[np.float64] = np.where(np.isfinite(raw), np.maximum(raw, 0.0), raw)
+    return charges

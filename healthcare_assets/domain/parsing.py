@@ -1,9 +1,9 @@
 r"""Reading text as numbers, dates and instants, in expressions that mean the same on every engine.
 
 Casting text straight to a number or a date either raises or gives null, depending on the engine and its mode. So the
-shape is tested first, by a regular expression that Rust and Java read alike (`[0-9]`, since Rust's `\d` takes Devanagari
-digits too), and only what fits is cast. Dates are kept
-as whole numbers (year, month, day, days since 1970-01-01): integer arithmetic has no engine-specific corner.
+shape is tested first, by a regular expression that Rust and Java read alike (`[0-9]`, since Rust's `\d` takes
+Devanagari digits too), and only what fits is cast. Dates are kept as whole numbers (year, month, day, days since
+1970-01-01): integer arithmetic has no engine-specific corner.
 """
 
 from collections.abc import Mapping

@@ -12,7 +12,13 @@ import pandas as pd
 import pyarrow as pa
 
 from healthcare_assets.domain.evaluation import Floats, percentile
-from healthcare_assets.domain.model_features import MODEL_FEATURES, PATIENT_KEY, design_frame, feature_faults
+from healthcare_assets.domain.model_features import (
+    MODEL_FEATURES,
+    PATIENT_KEY,
+    design_frame,
+    feature_faults,
+    predicted_charges,
+)
 from healthcare_assets.domain.reference import ReferenceProfile
 from healthcare_assets.domain.risk_bands import (
     adjusted_risk_score,
@@ -120,10 +126,10 @@ def _predicted(model: LoadedModel, features: pd.DataFrame) -> Floats:
     else:
         with ThreadPoolExecutor(parts) as threads:
             predicted = np.concatenate(list(threads.map(lambda chunk: _serial_prediction(model, chunk), chunks)))
-    if unusable := int(np.sum(~np.isfinite(predicted) | (predicted < 0))):
+    if unusable := int(np.sum(~np.isfinite(predicted))):
         raise ScoringError(
             f"{model.name} version {model.version} answers {unusable} of {len(predicted)} patients with no amount "
-            "(not finite, or below zero): materialise trained_model and governance_verdict again."
+            "(a number that is not finite): materialise trained_model and governance_verdict again."
         )
     return predicted
 
@@ -133,5 +139,4 @@ def _serial_prediction(model: LoadedModel, features: pd.DataFrame) -> Floats:
 
     # The limit holds for the calling thread: boosting would otherwise start OpenMP threads beside ours.
     with threadpool_limits(limits=1, user_api="openmp"):
-        predicted: Floats = model.pipeline.predict(features.loc[:, list(MODEL_FEATURES)])
-    return predicted
+        return predicted_charges(model.pipeline, features.loc[:, list(MODEL_FEATURES)])

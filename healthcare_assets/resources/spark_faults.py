@@ -7,7 +7,11 @@ from healthcare_assets.domain.tables import PARTITION_COLUMN
 from healthcare_assets.errors import LakehouseError
 from healthcare_assets.resources.table_faults import unreadable
 
-_CONFLICT = re.compile(r"DELTA_CONCURRENT_\w+|DELTA_METADATA_CHANGED|DELTA_PROTOCOL_CHANGED")
+_CONFLICT = re.compile(
+    r"DELTA_CONCURRENT_\w+|DELTA_METADATA_CHANGED|DELTA_PROTOCOL_CHANGED"
+    # CREATE TABLE IF NOT EXISTS, while another writer is at the same
+    r"|DELTA_CREATE_TABLE_WITH_NON_EMPTY_LOCATION|TABLE_OR_VIEW_ALREADY_EXISTS|DELTA_TABLE_ALREADY_EXISTS"
+)
 _ABSENT = ("PATH_NOT_FOUND", "TABLE_OR_VIEW_NOT_FOUND", "DELTA_TABLE_NOT_FOUND", "DELTA_MISSING_DELTA_TABLE")
 
 

@@ -174,6 +174,8 @@ class SparkLakehouse:
                 raise unreadable(table.name, self.location(table), str(error)) from error
             check_no_data_without_log(table, Path(self.location(table)))
             return None
+        if not schema.fields:  # another writer is making the table at this moment
+            return None
         check_stored_columns(table, self.location(table), to_arrow_schema(schema, timezone="UTC"))
         return stored
 
@@ -184,6 +186,8 @@ class SparkLakehouse:
             self.session.sql(
                 f"CREATE TABLE IF NOT EXISTS {self._address(table)} ({_ddl(table.columns)}) USING delta {partition}"
             )
+            if self._stored(table) is None:  # what is there already is not yet a table
+                raise CommitConflictError(f"{table.name} is in the making")
 
     def _write(self, table: Table, rows: "DataFrame", *, day: date | None) -> int:
         from pyspark.sql import functions as sf

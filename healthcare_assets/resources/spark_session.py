@@ -19,8 +19,8 @@ _TIME_ZONE = ("spark.sql.session.timeZone", "UTC")
 def local_spark_session(overrides: Mapping[str, str] | None = None) -> "SparkSession":
     """The session that SPARK_REMOTE names (`sc://host:port`), else a Spark of our own on this machine.
 
-    `overrides` are settings of a Spark of our own. Delta's jars are taken from `share/delta` of the virtual environment, where the Makefile puts them; where there are
-    none, Spark fetches them from Maven Central itself.
+    `overrides` are settings of a Spark of our own. Delta's jars are taken from `share/delta` of the virtual
+    environment, where the Makefile puts them; where there are none, Spark fetches them from Maven Central itself.
     """
     from pyspark.sql import SparkSession
 

@@ -16,11 +16,11 @@ def run(runtime: Runtime, day: date) -> StepReport:
     lakehouse = runtime.lakehouse
 
     def stage() -> tuple[Frame, Frame]:
-        today = lakehouse.scan(SILVER_PATIENTS, day=day)
+        todays = lakehouse.scan(SILVER_PATIENTS, day=day)
         dimension = lakehouse.scan(DIM_PATIENTS)
-        affected = affected_patients(dimension, today, day=day)
+        affected = affected_patients(dimension, todays, day=day)
         present = dimension.join(affected, on="patient_key", how="semi")
-        return changes(present, versions(_history(runtime, day, present=present, affected=affected, today=today)))
+        return changes(present, versions(_history(runtime, day, present=present, affected=affected, todays=todays)))
 
     rows = lakehouse.update(DIM_PATIENTS, stage)
     dimension = lakehouse.scan(DIM_PATIENTS)
@@ -36,7 +36,7 @@ def run(runtime: Runtime, day: date) -> StepReport:
     )
 
 
-def _history(runtime: Runtime, day: date, *, present: Frame, affected: Frame, today: Frame) -> Frame:
+def _history(runtime: Runtime, day: date, *, present: Frame, affected: Frame, todays: Frame) -> Frame:
     """The days that the affected patients' versions follow from.
 
     When no later day is there, the versions themselves tell all of the past that matters, and silver's other days are
@@ -45,5 +45,5 @@ def _history(runtime: Runtime, day: date, *, present: Frame, affected: Frame, to
     lakehouse = runtime.lakehouse
     if max(lakehouse.days(SILVER_PATIENTS), default=day) <= day:
         past = history_before(present, day=day)
-        return nw.concat([past, today.select(*past.collect_schema().names())])
+        return nw.concat([past, todays.select(*past.collect_schema().names())])
     return lakehouse.scan(SILVER_PATIENTS).join(affected, on="patient_key", how="semi")

@@ -8,7 +8,7 @@ import pandas as pd
 from healthcare_assets.domain.tables import PARTITION_COLUMN, RISK_FEATURES, SILVER_PATIENTS
 from healthcare_assets.domain.training import example_patient, train
 from healthcare_assets.resources.lakehouse import Lakehouse
-from healthcare_assets.resources.registry import Lineage
+from healthcare_assets.resources.training_run import Lineage
 from healthcare_assets.steps.report import AssetReport, Markdown, StepReport
 from healthcare_assets.steps.runtime import Runtime
 
@@ -56,7 +56,8 @@ def training_table(lakehouse: Lakehouse) -> pd.DataFrame:
     )
     labelled = lakehouse.scan(RISK_FEATURES).join(charges, on=["patient_key", PARTITION_COLUMN], how="inner")
     latest = lakehouse.latest(labelled, key=["patient_key"], order_by=[PARTITION_COLUMN])
-    return lakehouse.collect(latest.drop(PARTITION_COLUMN)).to_pandas()
+    table: pd.DataFrame = lakehouse.collect(latest.drop(PARTITION_COLUMN)).to_pandas()
+    return table
 
 
 def _side_by_side(metrics: Mapping[str, Mapping[str, float]]) -> str:

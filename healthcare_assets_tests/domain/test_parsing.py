@@ -71,8 +71,21 @@ def test_every_calendar_date_is_read_in_every_format(day: date) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["2026-02-30", "2025-02-29", "2026-13-01", "2026-00-10", "2026-01-00", "1900-02-29", "0000-01-01", "2026-1-1"]
-    + ["31/12/2026", "2026-01-01x", "yesterday", "20260101", "2026-01-01; Ada"],
+    [
+        "2026-02-30",
+        "2025-02-29",
+        "2026-13-01",
+        "2026-00-10",
+        "2026-01-00",
+        "1900-02-29",
+        "0000-01-01",
+        "2026-1-1",
+        "31/12/2026",
+        "2026-01-01x",
+        "yesterday",
+        "20260101",
+        "2026-01-01; Ada",
+    ],
 )
 def test_what_is_no_calendar_date_is_null(text: str) -> None:
     assert _parsed(text, "instant")["x_days"] is None
@@ -80,7 +93,7 @@ def test_what_is_no_calendar_date_is_null(text: str) -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(
-    st.datetimes(min_value=datetime(1900, 1, 1), max_value=datetime(2100, 1, 1)),
+    st.datetimes(),
     st.sampled_from([None, 0, 120, -330, 345]),
     st.sampled_from(["T", " "]),
 )

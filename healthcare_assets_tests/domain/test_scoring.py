@@ -109,10 +109,14 @@ def test_an_empty_batch_gives_an_empty_batch() -> None:
     assert (predictions.num_rows, predictions.schema) == (0, _scored(_features()).schema)
 
 
-@pytest.mark.parametrize("amount", [float("nan"), float("inf"), float("-inf"), -0.01])
+@pytest.mark.parametrize("amount", [float("nan"), float("inf"), float("-inf")])
 def test_what_is_no_amount_is_never_written(amount: float) -> None:
     with pytest.raises(ScoringError, match=r"cost version 7 answers 50 of 50 patients with no amount"):
         _scored(_features(), _answering(amount))
+
+
+def test_a_prediction_below_zero_is_zero() -> None:
+    assert set(_scored(_features(), _answering(-0.01)).column("predicted_charges").to_pylist()) == {0.0}
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from sklearn.base import RegressorMixin
 from sklearn.dummy import DummyRegressor
-from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestRegressor
+from sklearn.ensemble import GradientBoostingRegressor, HistGradientBoostingRegressor, RandomForestRegressor
 from sklearn.neighbors import KNeighborsRegressor
 
 from healthcare_assets.domain.model_features import MODEL_FEATURES, design_frame
@@ -58,19 +58,20 @@ def test_on_the_public_insurance_data_the_model_knows_far_more_than_the_median()
 def test_the_better_candidate_wins_and_all_results_are_kept() -> None:
     trained = _insurance_model()
     by_name = {result.name: result for result in trained.candidates}
-    assert set(by_name) == {"random_forest", "gradient_boosting"}
+    assert set(by_name) == {"random_forest", "gradient_boosting", "histogram_gradient_boosting"}
     assert trained.metrics["risk_score_r2"] == max(r.metrics["risk_score_r2"] for r in trained.candidates)
     assert by_name[trained.candidate].metrics == trained.metrics
     assert by_name[trained.candidate].parameters == trained.parameters
 
 
 def test_the_candidates_are_those_of_the_contract() -> None:
-    forest, boosting = (candidate.estimator(candidate.parameters, 7) for candidate in CANDIDATES)
+    forest, boosting, *others = (candidate.estimator(candidate.parameters, 7) for candidate in CANDIDATES)
     assert isinstance(forest, RandomForestRegressor)
     assert (forest.n_estimators, forest.max_depth, forest.min_samples_split, forest.min_samples_leaf) == (100, 10, 5, 2)
-    assert isinstance(boosting, HistGradientBoostingRegressor)
-    assert (boosting.max_iter, boosting.learning_rate, boosting.max_depth) == (100, 0.1, 6)
-    assert forest.random_state == boosting.random_state == 7
+    assert isinstance(boosting, GradientBoostingRegressor)
+    assert (boosting.n_estimators, boosting.learning_rate, boosting.max_depth) == (100, 0.1, 6)
+    assert [type(other) for other in others] == [HistGradientBoostingRegressor]
+    assert {estimator.random_state for estimator in (forest, boosting, *others)} == {7}
 
 
 def test_order_and_pseudonyms_of_the_rows_change_nothing_to_the_last_bit() -> None:

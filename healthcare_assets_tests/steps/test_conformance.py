@@ -59,7 +59,7 @@ AWKWARD_TEXTS = (
     "1,234",
     "1,23",
     "$1,234.5",
-    "١٢",  # noqa: RUF001
+    "١٢",
     "12\n",
     "1 2",
     "Infinity",
@@ -137,7 +137,7 @@ def _read(lakehouse: Lakehouse, rows: Sequence[Mapping[str, Any]]) -> Frame:
 
 @cache
 def _read_rows() -> list[dict[str, Any]]:
-    """What reading the awkward records gives (the same on both engines, by the first case), as input to what follows."""
+    """What reading the awkward records gives (the same on both engines, by the first case): input to what follows."""
     lakehouse = PolarsLakehouse(Path(mkdtemp()))
     rows: list[dict[str, Any]] = lakehouse.collect(_read(lakehouse, bronze_rows(_records()))).to_pylist()
     return rows

@@ -102,7 +102,8 @@ def test_two_days_of_members(tmp_path: Path, runtime: Runtime) -> None:
     assert [history[key["a1"], version]["is_current_record"] for version in (1, 2)] == [False, True]
 
     multipliers = {
-        (row["patient_key"], row["partition_date"]): row["regional_multiplier"] for row in _rows(lakehouse, RISK_FEATURES)
+        (row["patient_key"], row["partition_date"]): row["regional_multiplier"]
+        for row in _rows(lakehouse, RISK_FEATURES)
     }
     assert len(multipliers) == 5
     assert (multipliers[key["a1"], DAY], multipliers[key["a1"], NEXT_DAY]) == (0.95, 1.2)

@@ -1,7 +1,6 @@
-from databricks_steps.launcher import Results, StepLauncher
-
 import dagster as dg
 
+from databricks_steps.launcher import Results, StepLauncher
 from healthcare_assets.defs.table_assets import DATA_ENGINEERING, table_spec
 from healthcare_assets.domain.tables import BRONZE_PATIENTS
 

@@ -1,7 +1,6 @@
-from databricks_steps.launcher import Results, StepLauncher
-
 import dagster as dg
 
+from databricks_steps.launcher import Results, StepLauncher
 from healthcare_assets.defs.table_assets import DATA_SCIENCE
 from healthcare_assets.steps.catalogue import code_version
 
@@ -10,8 +9,8 @@ from healthcare_assets.steps.catalogue import code_version
     specs=[
         dg.AssetSpec(
             "trained_model",
-            description="The better of the candidates by its out-of-fold skill, on every patient whose charges are known; "
-            "registered in MLflow as the challenger.",
+            description="The best of the candidates by its out-of-fold skill, trained on every patient whose charges "
+            "are known; registered in MLflow as the challenger.",
             deps=["risk_features", "silver_patients"],
             group_name="model",
             owners=[DATA_SCIENCE],

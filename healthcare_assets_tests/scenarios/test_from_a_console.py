@@ -1,0 +1,152 @@
+"""What a newcomer does: the whole graph in a process of its own, read afterwards with another tool."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from deltalake import DeltaTable
+
+ROOT = Path(__file__).parents[2]
+INSURANCE = ROOT.parent / "shared" / "data" / "insurance.csv"
+
+pytestmark = pytest.mark.slow
+
+
+def _environment(home: Path, **variables: str) -> dict[str, str]:
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("HEALTHCARE_", "DAGSTER_", "DATABRICKS_"))}
+    return {**kept, "HEALTHCARE_HOME": str(home), "DAGSTER_HOME": str(home / "dagster"), **variables}
+
+
+def _run(home: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "healthcare_assets"],
+        cwd=ROOT,
+        env=_environment(home, **variables),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def _table(home: Path, name: str) -> pl.DataFrame:
+    frame = pl.from_arrow(DeltaTable(home / "lakehouse" / name).to_pyarrow_table())
+    assert isinstance(frame, pl.DataFrame)
+    return frame
+
+
+def _criteria(home: Path) -> Mapping[str, Mapping[str, Any]]:
+    (verdict,) = _table(home, "governance_verdict").tail(1).to_dicts()
+    return {criterion["name"]: criterion for criterion in verdict["criteria"]}
+
+
+@pytest.mark.skipif(not INSURANCE.exists(), reason="insurance.csv does not lie beside the project")
+def test_the_public_insurance_records_become_governed_predictions(tmp_path: Path) -> None:
+    run = _run(tmp_path, HEALTHCARE_SOURCE=str(INSURANCE))
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "approved" in run.stdout
+    silver, quarantined = _table(tmp_path, "silver_patients"), _table(tmp_path, "quarantined_patients")
+    assert (silver.height, quarantined.height, silver["source_records"].sum() - silver.height) == (1337, 0, 1)
+    assert _table(tmp_path, "bronze_patients").height == 1338
+    dimension, predictions = _table(tmp_path, "dim_patients"), _table(tmp_path, "predictions")
+    assert dimension.height == dimension["patient_key"].n_unique() == dimension["is_current_record"].sum() == 1337
+    assert predictions.height == predictions["patient_key"].n_unique() == 1337
+    assert predictions.null_count().sum_horizontal().item() == 0
+    assert _table(tmp_path, "governance_verdict")["decision"].to_list() == ["approved"]
+    assert _criteria(tmp_path)["risk_score_r2"]["value"] >= 0.74
+    assert _criteria(tmp_path)["risk_score_mae"]["value"] <= 9.0
+    assert _criteria(tmp_path)["high_risk_recall"]["value"] >= 0.80
+
+
+def test_without_a_source_a_synthetic_population_runs_twice_with_the_same_tables(tmp_path: Path) -> None:
+    first = _run(tmp_path)
+    assert first.returncode == 0, first.stdout + first.stderr
+    names = ("silver_patients", "quarantined_patients", "dim_patients", "risk_features")
+    before = {name: _table(tmp_path, name) for name in names}
+    assert before["silver_patients"].n_unique("partition_date") == 3
+    assert before["quarantined_patients"].height > 0
+    assert before["dim_patients"]["record_version"].max() == 3
+    second = _run(tmp_path)
+    assert second.returncode == 0, second.stdout + second.stderr
+    for name, frame in before.items():
+        by_all = pl.all().exclude(pl.List(pl.String))
+        assert frame.sort(by_all).equals(_table(tmp_path, name).sort(by_all)), name
+    # The second training knew the later days as well, so its model is another one; each patient has one prediction.
+    assert _table(tmp_path, "governance_verdict")["model_version"].to_list() == ["1", "2"]
+    predictions = _table(tmp_path, "predictions")
+    assert predictions["model_version"].unique().to_list() == ["2"]
+    assert (
+        predictions.height
+        == predictions.n_unique(["patient_key", "partition_date"])
+        == before["silver_patients"].height
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (None, "no such file"),
+        ("", "is empty"),
+        ("age,sex\n1,male\n", "bmi"),
+        ("age,sex,region,bmi,smoker,children,charges\n", "0 patients have known charges"),
+    ],
+)
+def test_a_wrong_source_is_one_sentence_and_no_stack_trace(tmp_path: Path, content: str | None, sentence: str) -> None:
+    source = tmp_path / "members.csv"
+    if content is not None:
+        source.write_text(content, encoding="utf-8")
+    run = _run(tmp_path / "home", HEALTHCARE_SOURCE=str(source))
+    assert run.returncode == 1
+    assert sentence in run.stdout
+    assert "Traceback" not in run.stdout + run.stderr
+
+
+def test_seven_days_backfilled_by_seven_processes_at_once(tmp_path: Path) -> None:
+    """Dagster's own command, a process a day, all on one lakehouse that is not there yet."""
+    assets = "bronze_patients,silver_patients,quarantined_patients,dim_patients,risk_features"
+    days = [f"2026-01-0{number}" for number in range(1, 8)]
+    (tmp_path / "dagster").mkdir()
+    (tmp_path / "dagster" / "dagster.yaml").write_text((ROOT / "dagster.yaml").read_text())
+    dagster = [sys.executable, "-W", "ignore", "-m", "dagster"]
+    subprocess.run([*dagster, "instance", "migrate"], env=_environment(tmp_path), capture_output=True, check=True)
+    command = [*dagster, "asset", "materialize", "-m", "healthcare_assets.definitions"]
+    processes = [
+        subprocess.Popen(
+            [*command, "--select", assets, "--partition", day],
+            cwd=ROOT,
+            env=_environment(tmp_path),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for day in days
+    ]
+    outputs = [process.communicate()[0] for process in processes]
+    assert [process.returncode for process in processes] == [0] * 7, outputs
+    silver, dimension = _table(tmp_path, "silver_patients"), _table(tmp_path, "dim_patients")
+    assert sorted(str(day) for day in silver["partition_date"].unique()) == days
+    assert dimension["is_current_record"].sum() == silver["patient_key"].n_unique()
+    for name in ("bronze_patients", "risk_features"):
+        assert _table(tmp_path, name)["partition_date"].n_unique() == 7
+    assert _versions(silver) == _versions_of(dimension)
+
+
+_ATTRIBUTES = ["age", "sex", "region", "bmi", "smoker", "children", "charges", "insurance_plan", "coverage_start_year"]
+
+
+def _versions(silver: pl.DataFrame) -> set[tuple[str, Any]]:
+    """(patient, day on which an attribute differs from the patient's day before)."""
+    ordered = silver.sort("patient_key", "partition_date")
+    changed = pl.any_horizontal(
+        pl.col(name).ne_missing(pl.col(name).shift(1).over("patient_key")) for name in _ATTRIBUTES
+    )
+    first = pl.col("partition_date") == pl.col("partition_date").min().over("patient_key")
+    return set(ordered.filter(changed | first).select("patient_key", "partition_date").rows())
+
+
+def _versions_of(dimension: pl.DataFrame) -> set[tuple[str, Any]]:
+    return set(dimension.select("patient_key", "effective_date").rows())
