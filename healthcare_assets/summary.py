@@ -30,6 +30,7 @@ def print_summary(runtime: Runtime, days: Sequence[date], console: "Console") ->
     console.print(_records(runtime, days))
     verdict = _latest_verdict(runtime)
     console.print(_criteria(verdict))
+    console.print(_in_dollars(runtime))
     for reason in verdict["reasons"]:
         console.print(f"  [red]{reason}[/red]")
     champion = runtime.registry.version_by_alias("champion")
@@ -82,6 +83,20 @@ def _criteria(verdict: Mapping[str, Any]) -> Grid:
             f"{criterion['comparison']} {criterion['threshold']:g}",
             "[green]passed[/green]" if passed else "[red]failed[/red]",
         )
+    return grid
+
+
+def _in_dollars(runtime: Runtime) -> Grid:
+    """The newest model's out-of-fold metrics that no criterion asks for, beside what the median alone would give."""
+    challenger = runtime.registry.required_version("challenger")
+    metrics = runtime.registry.evidence(challenger)
+    grid = _grid(
+        f"\nIn dollars, out of fold ({runtime.registry.candidate(challenger)})", "metric", "value", "the median's"
+    )
+    grid.add_row("R²", f"{metrics['r2_charges']:.4g}", "")
+    grid.add_row("mean absolute error", f"{metrics['mae_charges']:,.0f}", f"{metrics['baseline_mae_charges']:,.0f}")
+    grid.add_row("predicted ÷ actual", f"{metrics['predictive_ratio']:.4g}", "")
+    grid.add_row("within the 90 % interval", f"{metrics['interval_coverage']:.1%}", "")
     return grid
 
 

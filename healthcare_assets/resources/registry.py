@@ -104,6 +104,11 @@ class ModelRegistry:
         with answering(self.tracking_uri):
             return dict(self._client.get_run(version.run_id).data.metrics)
 
+    def candidate(self, version: ModelVersion) -> str:
+        """Which of the candidates the version is, by its declared name."""
+        with answering(self.tracking_uri):
+            return str(self._client.get_run(version.run_id).data.params["candidate"])
+
     def load(self, version: ModelVersion) -> LoadedModel:
         """The version ready to score with: it predicts what the registered model predicted, to the bit."""
         pipeline, reference = model_artifact.load(self._folder(version))
