@@ -5,13 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import narwhals as nw
+import polars as pl
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from healthcare_assets.domain.tables import Table
 from healthcare_assets.errors import LakehouseError
 from healthcare_assets.resources.arrow_types import arrow_schema
 from healthcare_assets.resources.lakehouse import Frame, Lakehouse
+from healthcare_assets.resources.polars_lakehouse import PolarsLakehouse
 from healthcare_assets_tests.resources.lakehouse_tables import (
     MONDAY,
     TUESDAY,
@@ -164,6 +168,28 @@ def test_the_latest_record_of_a_key_is_the_greatest_and_null_is_least(lakehouse:
     expected = [{**rows[3], "records": 4}, {**rows[4], "records": 1}, {**rows[5], "records": 2}]
     assert rows_of(lakehouse, latest) == sorted(expected, key=str)
     assert latest.collect_schema()["records"] == nw.Int64()
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["a", "b", None]),
+            st.none() | st.sampled_from([MONDAY, TUESDAY]),
+            st.none() | st.text(max_size=2),
+        ),
+        unique=True,
+    )
+)
+def test_the_latest_record_is_the_one_that_sorting_in_python_ends_on(records: list[tuple[Any, Any, Any]]) -> None:
+    """UTF-8 sorts by code point, as Python does."""
+    rows = [version(patient, since, note, number) for number, (patient, since, note) in enumerate(records)]
+    lakehouse = PolarsLakehouse(Path("nowhere"))
+    frame = nw.from_native(pl.LazyFrame(pa.Table.from_pylist(rows, arrow_schema(VERSIONS.columns))))
+    expected: dict[str | None, dict[str, Any]] = {}
+    for row in sorted(rows, key=lambda row: [(row[name] is not None, row[name]) for name in ("since", "note")]):
+        expected[row["patient"]] = row
+    latest = lakehouse.latest(frame, key=["patient"], order_by=["since", "note"])
+    assert rows_of(lakehouse, latest) == sorted(expected.values(), key=str)
 
 
 def test_a_function_on_batches_is_handed_the_same_types_by_both_engines(lakehouse: Lakehouse) -> None:

@@ -6,8 +6,6 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from healthcare_assets.domain.checks import CheckOutcome
 from healthcare_assets.domain.deidentification import pseudonym
 from healthcare_assets.domain.tables import (
@@ -48,13 +46,13 @@ def _checks(reports: Sequence[StepReport]) -> dict[str, CheckOutcome]:
     return {f"{asset.asset}.{check.name}": check for report in reports for asset in report for check in asset.checks}
 
 
-@pytest.fixture
-def runtime(tmp_path: Path, lakehouse: Lakehouse) -> Runtime:
-    return runtime_at(tmp_path, lakehouse=lakehouse, source=str(tmp_path / "members-{date}.csv"))
+def _runtime(folder: Path, lakehouse: Lakehouse) -> Runtime:
+    return runtime_at(folder, lakehouse=lakehouse, source=str(folder / "members-{date}.csv"))
 
 
-def test_two_days_of_members(tmp_path: Path, runtime: Runtime) -> None:
+def test_two_days_of_members(tmp_path: Path, lakehouse: Lakehouse) -> None:
     """Repeats, corrections, ids in other spellings, bad records, and a member who comes back changed."""
+    runtime = _runtime(tmp_path, lakehouse)
     _write(
         tmp_path,
         DAY,
@@ -70,7 +68,6 @@ def test_two_days_of_members(tmp_path: Path, runtime: Runtime) -> None:
         ],
     )
     _write(tmp_path, NEXT_DAY, [{"patient_id": "A1", "charges": "300", "region": "NE"}, {"patient_id": "E5"}])
-    lakehouse = runtime.lakehouse
 
     first = _day(runtime, DAY)
     assert all(check.passed for name, check in _checks(first).items() if name != "silver_patients.quarantine_rate")
@@ -117,7 +114,8 @@ def _sorted(lakehouse: Lakehouse, table: Table) -> list[str]:
     return sorted(repr(row) for row in _rows(lakehouse, table))
 
 
-def test_a_day_without_records_is_legal(tmp_path: Path, runtime: Runtime) -> None:
+def test_a_day_without_records_is_legal(tmp_path: Path, polars_lakehouse: Lakehouse) -> None:
+    runtime = _runtime(tmp_path, polars_lakehouse)
     _write(tmp_path, DAY, [{}])
     reports = _day(runtime, DAY) + _day(runtime, NEXT_DAY)
     assert all(check.passed for check in _checks(reports).values())
@@ -125,7 +123,10 @@ def test_a_day_without_records_is_legal(tmp_path: Path, runtime: Runtime) -> Non
     assert len(_rows(runtime.lakehouse, DIM_PATIENTS)) == 1
 
 
-def test_a_day_that_is_delivered_again_without_a_patient_forgets_them(tmp_path: Path, runtime: Runtime) -> None:
+def test_a_day_that_is_delivered_again_without_a_patient_forgets_them(
+    tmp_path: Path, polars_lakehouse: Lakehouse
+) -> None:
+    runtime = _runtime(tmp_path, polars_lakehouse)
     _write(tmp_path, DAY, [{"patient_id": "A1"}, {"patient_id": "B2"}])
     _day(runtime, DAY)
     _write(tmp_path, DAY, [{"patient_id": "B2"}])
