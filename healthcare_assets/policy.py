@@ -14,6 +14,8 @@ class PlausibleRanges:
     age_years: tuple[int, int] = (0, 120)
     bmi: tuple[float, float] = (10.0, 100.0)
     children: tuple[int, int] = (0, 20)
+    charges: tuple[float, float] = (0.0, 100_000_000.0)
+    """US dollars a year. Over it lie no costs, but telephone and social security numbers that slipped a column."""
     coverage_lead_days: int = 366
     """How far after the delivery a coverage may start: open enrolment runs months ahead, not years."""
 

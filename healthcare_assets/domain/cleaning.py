@@ -23,10 +23,9 @@ REGION_SPELLINGS = {
     "southwest": ("southwest", "sw"),
 }
 SMOKER_SPELLINGS = {
-    "yes": ("yes", "y", "true", "t", "1", "10", "smoker", "current"),
-    "no": ("no", "n", "false", "f", "0", "00", "nonsmoker", "never"),
+    "yes": ("yes", "y", "true", "t", "1", "smoker", "current"),
+    "no": ("no", "n", "false", "f", "0", "nonsmoker", "never"),
 }
-"""`10` and `00` are `1.0` and `0.0` without their point: booleans that went through a table with gaps."""
 
 _SPELLINGS: Mapping[str, parsing.Spellings] = {
     "sex": SEX_SPELLINGS,
@@ -82,7 +81,7 @@ def read_records(bronze: Frame, *, day: date, policy: Policy) -> Frame:
     )
     frame = frame.with_columns(nw.coalesce("age_stated", "age_from_birth").alias("age_years"))
     frame = frame.with_columns(_reasons(day=day, policy=policy).alias("reasons_text"))
-    return _tidy(frame, policy=policy)
+    return _tidy(frame, day=day, policy=policy)
 
 
 def valid_patients(records: Frame) -> Frame:
@@ -123,7 +122,7 @@ def _reasons(*, day: date, policy: Policy) -> nw.Expr:
     rules: list[tuple[nw.Expr, str]] = [
         (nw.col("id_expected") & ~given["patient_id"], "patient_id is missing"),
         (~given["age"] & ~given["birth_date"], "age and birth_date are missing"),
-        (given["age"] & nw.col("age_stated").is_null(), "age is not a number"),
+        (given["age"] & nw.col("age_number").is_null(), "age is not a number"),
         (given["birth_date"] & nw.col("birth_date_days").is_null(), "birth_date is not a date"),
         (
             nw.col("birth_date_days") > (day - date(1970, 1, 1)).days,
@@ -154,7 +153,8 @@ def _reasons(*, day: date, policy: Policy) -> nw.Expr:
         ),
         (_outside(nw.col("children_number"), ranges.children), f"children is outside {_span(ranges.children)}"),
         (given["charges"] & nw.col("charges_number").is_null(), "charges is not a number"),
-        (nw.col("charges_number") < 0, "charges is negative"),
+        (nw.col("charges_number") < ranges.charges[0], "charges is negative"),
+        (nw.col("charges_number") > ranges.charges[1], f"charges is over {ranges.charges[1]:,.0f} dollars"),
         (
             given["coverage_start_date"] & nw.col("coverage_start_date_days").is_null(),
             "coverage_start_date is not a date",
@@ -187,12 +187,14 @@ def _within(value: nw.Expr, bounds: tuple[float, float]) -> nw.Expr:
     return nw.when((value >= bounds[0]) & (value <= bounds[1])).then(value)
 
 
-def _tidy(frame: Frame, *, policy: Policy) -> Frame:
+def _tidy(frame: Frame, *, day: date, policy: Policy) -> Frame:
     """The columns that leave this module, under their silver names; of the identifiers only `identity`.
 
-    A number outside its range does not leave: it may be a telephone number that slipped a column.
+    A number outside its range does not leave: it may be a telephone number that slipped a column. Nor does a year of
+    coverage that tells an age over 89, which Safe Harbor (C) counts among the dates.
     """
     ranges = policy.ranges
+    coverage_year = nw.col("coverage_start_date_year")
     delivered = nw.sum_horizontal((~nw.coalesce(*names).is_null()).cast(nw.Int64) for names in _EXPECTED_VALUES)
     age = _within(nw.col("age_years"), ranges.age_years)
     capped_age = nw.coalesce(nw.when(age >= SAFE_HARBOR_AGE).then(nw.lit(SAFE_HARBOR_AGE).cast(nw.Int64)), age)
@@ -203,7 +205,8 @@ def _tidy(frame: Frame, *, policy: Policy) -> Frame:
         [nw.lit("record"), *(nw.coalesce(nw.col(name), nw.lit("")) for name in SOURCE_COLUMNS if name != "timestamp")],
         separator="\x1f",
     )
-    identity = nw.coalesce(nw.col("patient_id"), nw.when(~nw.col("id_expected")).then(derived))
+    derivable = ~nw.col("id_expected") & nw.col("malformed").is_null()
+    identity = nw.coalesce(nw.col("patient_id"), nw.when(derivable).then(derived))
     return frame.select(
         identity.alias("identity"),
         capped_age.alias("age"),
@@ -212,9 +215,9 @@ def _tidy(frame: Frame, *, policy: Policy) -> Frame:
         _within(nw.col("bmi_number"), ranges.bmi).alias("bmi"),
         (nw.col("smoker_folded") == "yes").alias("smoker"),
         _within(nw.col("children_whole"), ranges.children).alias("children"),
-        nw.col("charges_number").alias("charges"),
+        _within(nw.col("charges_number"), ranges.charges).alias("charges"),
         plan.alias("insurance_plan"),
-        nw.col("coverage_start_date_year").alias("coverage_start_year"),
+        nw.when(coverage_year > day.year - SAFE_HARBOR_AGE).then(coverage_year).alias("coverage_start_year"),
         (delivered.cast(nw.Float64) * 100 / len(_EXPECTED_VALUES)).alias("data_quality_score"),
         nw.col("timestamp_instant").alias("instant"),
         nw.col("source_row"),

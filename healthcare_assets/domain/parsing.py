@@ -1,9 +1,9 @@
 r"""Reading text as numbers, dates and instants, in expressions that mean the same on every engine.
 
 Casting text straight to a number or a date either raises or gives null, depending on the engine and its mode. So the
-shape is tested first, by a regular expression that Rust and Java read alike (`[0-9]`, since Rust's `\d` takes
-Devanagari digits too), and only what fits is cast. Dates are kept as whole numbers (year, month, day, days since
-1970-01-01): integer arithmetic has no engine-specific corner.
+shape is tested first, by a regular expression that Rust and Java read alike, and only what fits is cast: `[0-9]`, since
+Rust's `\d` takes Devanagari digits too; `\z`, since Java's `$` also lets a last U+2028 pass. Dates are kept as
+whole numbers (year, month, day, days since 1970-01-01): integer arithmetic has no engine-specific corner.
 """
 
 from collections.abc import Mapping
@@ -21,18 +21,18 @@ WHITE_SPACE = " \t\r\n\v\f\u00a0\ufeff"
 MISSING_WORDS = ("", "nan", "na", "n/a", "null", "none", "nil", "-")
 """Texts that mean "no value", in lower case."""
 
-_PLAIN_NUMBER = r"^[+-]?([0-9]{1,18}(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,2})?$"
-_GROUPED_NUMBER = r"^[+-]?[0-9]{1,3}(,[0-9]{3})+(\.[0-9]*)?$"
+_PLAIN_NUMBER = r"^[+-]?([0-9]{1,18}(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,2})?\z"
+_GROUPED_NUMBER = r"^[+-]?[0-9]{1,3}(,[0-9]{3})+(\.[0-9]*)?\z"
 _WHOLE_NUMBER_LIMIT = 1e15
 """Above it a double no longer holds every whole number, and a cast to an integer may overflow."""
 
-_ISO_DATE = r"^[0-9]{4}[-/][0-9]{2}[-/][0-9]{2}( |$)"
-_ISO_TIME = (
-    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?( ?(Z|UTC|[+-][0-9]{2}:?[0-9]{2}))?$"
-)
-_ANY_ZONE = r" ?(Z|UTC|[+-][0-9]{2}:?[0-9]{2})$"
-_US_DATE = r"^[0-9]{1,2}/[0-9]{1,2}/[0-9]{4}( |$)"
-_OFFSET = r"[+-][0-9]{2}:?[0-9]{2}$"
+_TIME_BEHIND = r"( [0-9]{1,2}:[0-9]{2}[0-9:.APMZUTC +-]*)?\z"
+_ZONE = r"(Z|UTC|[+-]([01][0-9]|2[0-3]):?[0-5][0-9])"
+_ISO_DATE = rf"^[0-9]{{4}}[-/][0-9]{{2}}[-/][0-9]{{2}}{_TIME_BEHIND}"
+_ISO_TIME = rf"^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}[T ][0-9]{{2}}:[0-9]{{2}}(:[0-9]{{2}}(\.[0-9]{{1,9}})?)?( ?{_ZONE})?\z"
+_ANY_ZONE = rf" ?{_ZONE}\z"
+_US_DATE = rf"^[0-9]{{1,2}}/[0-9]{{1,2}}/[0-9]{{4}}{_TIME_BEHIND}"
+_OFFSET = r"[+-][0-9]{2}:?[0-9]{2}\z"
 
 MICROSECONDS_PER_DAY = 86_400_000_000
 
@@ -48,7 +48,7 @@ def number(column: str) -> nw.Expr:
 
     `1,234.50` and `$1,234.50` are read; `1.234,50` is not, because it cannot be told from a slip.
     """
-    bare = nw.col(column).str.replace_all("$", "", literal=True).str.strip_chars(WHITE_SPACE)
+    bare = nw.col(column).str.strip_chars(f"${WHITE_SPACE}")
     grouped = nw.when(bare.str.contains(_GROUPED_NUMBER)).then(bare.str.replace_all(",", "", literal=True))
     plain = nw.when(bare.str.contains(_PLAIN_NUMBER)).then(bare)
     return nw.coalesce(plain, grouped).str.replace_all("+", "", literal=True).cast(nw.Float64)
@@ -63,11 +63,12 @@ def whole(column: str) -> nw.Expr:
 def with_folded(frame: Frame, spellings: Mapping[str, Spellings]) -> Frame:
     """Adds `<column>_folded` to trimmed text columns: the canonical value whose spellings contain theirs, else null.
 
-    Letters and digits count, in lower case; blanks, hyphens and points do not.
+    Letters and digits count, in lower case; blanks, hyphens and points do not, nor does the `.0` of a whole number that
+    went through a table with gaps.
     """
     names = list(spellings)
     frame = frame.with_columns(
-        nw.col(name).str.to_lowercase().str.replace_all(r"[^a-z0-9]", "").alias(f"{name}_bare") for name in names
+        nw.col(name).str.to_lowercase().str.replace_all(r"\.0+\z|[^a-z0-9]", "").alias(f"{name}_bare") for name in names
     )
     folded = (
         nw.coalesce(

@@ -51,6 +51,7 @@ def test_a_good_record_comes_through() -> None:
         ("smoker", "1.0", True),
         ("smoker", "Y", True),
         ("smoker", "0.0", False),
+        ("smoker", "1.00", True),
         ("smoker", "No", False),
         ("smoker", "non-smoker", False),
         ("children", "2.0", 2),
@@ -78,6 +79,7 @@ def test_spellings_are_folded(column: str, spelling: str | None, value: Any) -> 
         ({"age": "abc"}, "age is not a number"),
         ({"age": "-1"}, "age is outside 0–120 years"),
         ({"age": "121"}, "age is outside 0–120 years"),
+        ({"age": "1e16"}, "age is outside 0–120 years"),
         ({"birth_date": "1980-02-30"}, "birth_date is not a date"),
         ({"birth_date": "2026-01-06"}, "birth_date is in the future"),
         ({"age": None, "birth_date": "1880-01-01"}, "birth_date is more than 120 years ago"),
@@ -92,6 +94,8 @@ def test_spellings_are_folded(column: str, spelling: str | None, value: Any) -> 
         ({"bmi": "1e9"}, "bmi is outside 10–100"),
         ({"smoker": None}, "smoker is missing"),
         ({"smoker": "sometimes"}, "smoker is not yes or no"),
+        ({"smoker": "10"}, "smoker is not yes or no"),
+        ({"smoker": "00"}, "smoker is not yes or no"),
         ({"children": None}, "children is missing"),
         ({"children": "two"}, "children is not a number"),
         ({"children": "1.5"}, "children is not a whole number"),
@@ -99,6 +103,7 @@ def test_spellings_are_folded(column: str, spelling: str | None, value: Any) -> 
         ({"charges": "free"}, "charges is not a number"),
         ({"charges": "Infinity"}, "charges is not a number"),
         ({"charges": "-0.01"}, "charges is negative"),
+        ({"charges": "5551234567"}, "charges is over 100,000,000 dollars"),
         ({"coverage_start_date": "soon"}, "coverage_start_date is not a date"),
         ({"coverage_start_date": "2099-01-01"}, "coverage_start_date is more than 366 days ahead"),
         ({"timestamp": "noon"}, "timestamp is not a date and time"),
@@ -147,6 +152,12 @@ def test_without_an_id_column_the_same_record_has_the_same_identity() -> None:
     assert first["identity"] == again["identity"] != other["identity"]
 
 
+def test_malformed_records_are_not_taken_for_one_patient() -> None:
+    bare = dict.fromkeys(SOURCE_COLUMNS)
+    records = [{**bare, "malformed": "has 5 fields", "id_expected": False}] * 2
+    assert [record["identity"] for record in _read(*records)] == [None, None]
+
+
 def test_no_identifier_leaves_but_the_identity() -> None:
     record = _one(first_name="CANARY", last_name="CANARY", birth_date="1981-01-05", other_columns='{"ssn": "CANARY"}')
     assert record.pop("identity") == "MBR0001"
@@ -162,12 +173,18 @@ def test_reasons_never_repeat_a_value() -> None:
 
 def test_a_quarantined_number_out_of_range_is_left_out_because_it_may_be_a_telephone_number() -> None:
     frame = cleaning.read_records(
-        bronze([{**GOOD_RECORD, "children": "5551234567", "age": "999123456", "bmi": "5551234567"}]),
+        bronze([{**GOOD_RECORD, **dict.fromkeys(("age", "bmi", "children", "charges"), "5551234567")}]),
         day=DAY,
         policy=POLICY,
     )
     record = rows(cleaning.quarantined_records(frame))[0]
-    assert (record["children"], record["age"], record["bmi"]) == (None, None, None)
+    assert {record[name] for name in ("age", "bmi", "children", "charges")} == {None}
+
+
+@pytest.mark.parametrize(("start", "year"), [("1937-01-01", 1937), ("1936-12-31", None), ("1900-01-01", None)])
+def test_a_year_of_coverage_that_tells_an_age_over_89_does_not_leave(start: str, year: int | None) -> None:
+    record = _one(age="95", coverage_start_date=start)
+    assert (record["age"], record["coverage_start_year"], record["reasons"]) == (90, year, None)
 
 
 _CELL = st.one_of(

@@ -43,7 +43,23 @@ def test_numbers_are_read_in_the_spellings_that_people_use(text: str, value: flo
 
 @pytest.mark.parametrize(
     "text",
-    ["1.234,50", "12,34", "1,2345", "abc", "1e400", "inf", "-inf", "12 34", "--1", "0x10", "१२", "12\n34", "1_000"],
+    [
+        "1.234,50",
+        "12,34",
+        "1,2345",
+        "abc",
+        "1e400",
+        "inf",
+        "-inf",
+        "12 34",
+        "--1",
+        "0x10",
+        "१२",
+        "12\n34",
+        "1_000",
+        "1$2",
+        "12\u2028",
+    ],
 )
 def test_what_is_no_number_is_null(text: str) -> None:
     assert _parsed(text, "number")["n"] is None
@@ -85,6 +101,9 @@ def test_every_calendar_date_is_read_in_every_format(day: date) -> None:
         "yesterday",
         "20260101",
         "2026-01-01; Ada",
+        "2026-01-01 Ada",
+        "1/1/2026 Ada",
+        "2026-01-01\u2028",
     ],
 )
 def test_what_is_no_calendar_date_is_null(text: str) -> None:
@@ -104,7 +123,18 @@ def test_instants_are_microseconds_in_utc(naive: datetime, offset: int | None, s
     assert _parsed(text, "instant")["x_instant"] == (moment - EPOCH) // timedelta(microseconds=1)
 
 
-@pytest.mark.parametrize("text", ["2026-01-01T25:00", "2026-01-01T10:61", "2026-01-01T10", "10:00", "2026-02-30T10:00"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-01-01T25:00",
+        "2026-01-01T10:61",
+        "2026-01-01T10",
+        "10:00",
+        "2026-02-30T10:00",
+        "1/5/2026 8",
+        "2026-01-01T10:00+99:99",
+    ],
+)
 def test_an_impossible_time_is_null(text: str) -> None:
     assert _parsed(text, "instant")["x_instant"] is None
 
