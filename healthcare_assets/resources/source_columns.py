@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from healthcare_assets.domain.tables import REQUIRED_SOURCE_COLUMNS, SOURCE_COLUMNS
 from healthcare_assets.errors import SourceError
 
+_BARE_NAMES = {name.replace("_", ""): name for name in SOURCE_COLUMNS}
 _LISTED_NAMES = 30
 _LISTED_CHARACTERS = 40
 
@@ -30,8 +31,9 @@ class Header:
 
 
 def folded_name(name: str) -> str:
-    """The name as it is matched: `Patient ID` and `patient-id` are `patient_id`."""
-    return re.sub(r"[\s\-]+", "_", name.strip().casefold())
+    """The name as it is matched: `Patient ID`, `patient-id` and `PatientID` are `patient_id`."""
+    folded = re.sub(r"[\s\-]+", "_", name.strip().casefold())
+    return _BARE_NAMES.get(folded.replace("_", ""), folded)
 
 
 def match_header(names: Sequence[str], *, place: str) -> Header:

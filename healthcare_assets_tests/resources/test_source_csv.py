@@ -62,6 +62,15 @@ def test_header_names_are_matched_without_regard_to_case_blanks_and_hyphens(writ
     assert (record["patient_id"], record["insurance_plan"], record["other_columns"]) == ("p1", "gold", None)
 
 
+@pytest.mark.parametrize("name", ["PatientID", "patientId", "PATIENTID", "patient__id", "Patient - ID"])
+def test_an_id_column_is_recognised_however_its_words_are_joined(write: Callable[..., Path], name: str) -> None:
+    """Two patients alike in all else would be one, if the ids were derived from their records."""
+    records = read(write(f"{name},BirthDate,sex,region,bmi,smoker,children\n" + 2 * "p1,1990-01-31,f,ne,22,no,0\n"))
+    assert [(r["birth_date"], r["id_expected"], r["other_columns"]) for r in records] == [
+        ("1990-01-31", True, None)
+    ] * 2
+
+
 def test_undeclared_columns_are_kept_as_json(write: Callable[..., Path]) -> None:
     header = HEADER.strip() + ',Phone No,,"Näme"\n'
     (record,) = read(write(header + ROW.strip() + ',555-1,x,"say ""hü"""\n'))
