@@ -44,8 +44,9 @@ def files(pattern: str, day: date | None = None) -> list[Path]:
 def days(pattern: str) -> list[date]:
     """The days for which a dated pattern names a file, ascending."""
     candidates: set[date] = set()
-    for found in _matches(pattern.replace(DAY, _ANY_DAY)):
-        candidates.update(_days_in(str(found)))
+    for shape in (pattern, glob.escape(pattern)):  # brackets may be part of a name
+        for found in _matches(shape.replace(DAY, _ANY_DAY)):
+            candidates.update(_days_in(str(found)))
     return sorted(day for day in candidates if files(pattern, day))
 
 

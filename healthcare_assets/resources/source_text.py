@@ -20,6 +20,8 @@ def as_text(values: pa.Array) -> pa.Array:
     """
     values = _plain(values)
     kind = values.type
+    if pt.is_float16(kind):  # which Arrow cannot write as text
+        return _float_text(values.cast(pa.float32()))
     if pt.is_floating(kind):
         return _float_text(values)
     if pt.is_timestamp(kind):

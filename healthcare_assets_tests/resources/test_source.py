@@ -79,6 +79,15 @@ def test_a_dated_path_has_a_delivery_for_each_of_its_days(tmp_path: Path, patter
     assert (record["patient_id"], record["cutoff"]) == ("2026-01-02", date(2026, 1, 3))
 
 
+def test_brackets_in_a_dated_path_are_taken_as_they_are_where_such_a_file_exists(tmp_path: Path) -> None:
+    folder = tmp_path / "export [1]"
+    folder.mkdir()
+    (folder / "2026-01-02.csv").write_text(CSV.format("p1"))
+    source = opened(folder / "{date}.csv")
+    assert source.days() == [SECOND_DAY]
+    assert ids_of(source, SECOND_DAY) == ["p1"]
+
+
 def test_a_day_without_a_file_has_no_records_and_says_so(tmp_path: Path) -> None:
     (tmp_path / "2026-01-02.csv").write_text(CSV.format("p1"))
     delivery = opened(tmp_path / "{date}.csv").read(FIRST_DAY)

@@ -40,6 +40,7 @@ NEW_YORK_WINTER = timezone(timedelta(hours=-5))
             ["27.9", "19", "123456789012", "1e-7", "NaN", None],
         ),
         (pa.array([27.9, 0.1], pa.float32()), ["27.9", "0.1"]),
+        (pa.array([27.5, float("nan"), None], pa.float16()), ["27.5", "NaN", None]),
         (pa.array([Decimal("27.90")]), ["27.90"]),
         (pa.array([date(2026, 1, 31)]), ["2026-01-31"]),
         (pa.array([1769853600123456], pa.timestamp("us")), ["2026-01-31T10:00:00.123456"]),
