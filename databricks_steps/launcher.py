@@ -37,7 +37,8 @@ class InProcessStepLauncher:
         try:
             report = _run(spec, context)
         except HealthcareError as error:
-            raise dg.Failure(description=str(error), allow_retries=False) from error
+            # The sentence says it all; the cause, which Dagster would print and store, may quote a patient's record.
+            raise dg.Failure(description=str(error), allow_retries=False) from None
         for asset in report:
             yield _result(asset, daily=spec.daily)
 
@@ -50,7 +51,7 @@ def _run(step: Step, context: dg.AssetExecutionContext) -> "StepReport":
     runtime = Runtime(
         settings=settings_from(),
         now=datetime.now(UTC),
-        run_id=context.run_id,
+        run_id=context.run.run_id,
         log=context.log.info,
         code_version=code_version(step.name),
     )
