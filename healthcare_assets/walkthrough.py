@@ -68,7 +68,12 @@ class Walkthrough:
             )
         days = [day for day in found if day <= yesterday]
         if not days:
-            raise SourceError(f"The source has no records for a day from {first_day} to {yesterday}.")
+            raise SourceError(
+                f"The source has records for no day from {first_day} to {yesterday}, the last that has ended (UTC): "
+                "correct HEALTHCARE_SOURCE or HEALTHCARE_FIRST_DAY."
+            )
+        if len(days) < len(found):
+            self._console.print(f"Left out for now: {found[len(days)]} and later, which have not ended yet (UTC).")
         return days
 
     def _execute(self, instance: dg.DagsterInstance, job: str, *, day: date | None = None) -> None:

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,27 @@ def test_a_wrong_source_is_one_sentence_and_no_stack_trace(tmp_path: Path, conte
     run = _run(tmp_path / "home", HEALTHCARE_SOURCE=str(source))
     assert run.returncode == 1
     assert sentence in run.stdout
+    assert "Traceback" not in run.stdout + run.stderr
+
+
+def test_a_day_that_has_not_ended_is_left_out_and_said_so(tmp_path: Path) -> None:
+    """It is no partition yet."""
+    today = datetime.now(UTC).date()
+    (tmp_path / f"{today}.csv").write_text("age,sex,region,bmi,smoker,children\n", encoding="utf-8")
+    source = str(tmp_path / "{date}.csv")
+    only_today = _run(tmp_path / "home", HEALTHCARE_SOURCE=source)
+    assert only_today.returncode == 1
+    assert "The source has records for no day from 2026-01-01 to" in only_today.stdout
+    assert "correct HEALTHCARE_SOURCE or HEALTHCARE_FIRST_DAY" in only_today.stdout
+    (tmp_path / "2026-01-01.csv").write_text("age,sex\n", encoding="utf-8")
+    assert f"Left out for now: {today} and later" in _run(tmp_path / "home", HEALTHCARE_SOURCE=source).stdout
+
+
+def test_a_home_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    run = _run(tmp_path / "file" / "home")
+    assert run.returncode == 1
+    assert "no folder can be made there" in run.stdout
     assert "Traceback" not in run.stdout + run.stderr
 
 
