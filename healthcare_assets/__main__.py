@@ -10,8 +10,8 @@ import warnings
 
 from rich.console import Console
 
-from healthcare_assets.environments import Settings, settings_from
-from healthcare_assets.errors import HealthcareError, SettingsError
+from healthcare_assets.environments import made_folder, settings_from
+from healthcare_assets.errors import HealthcareError
 
 
 def main() -> int:
@@ -20,7 +20,7 @@ def main() -> int:
     try:
         settings = settings_from()
         os.environ.setdefault("DAGSTER_HOME", str(settings.dagster_home))
-        _make_home(settings)
+        made_folder(settings.dagster_home)
         # Preview features of Dagster are named where they are used; their notice is not for who runs the graph.
         warnings.filterwarnings("ignore", category=Warning, module=r"dagster\b")
 
@@ -33,16 +33,6 @@ def main() -> int:
     except KeyboardInterrupt:
         console.print("Interrupted. Every table is as its last finished step left it; run again to go on.")
         return 130
-
-
-def _make_home(settings: Settings) -> None:
-    try:
-        settings.dagster_home.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SettingsError(
-            f"HEALTHCARE_HOME is {settings.home}, and no folder can be made there ({error.strerror}): "
-            "set it to a folder that you may write to."
-        ) from error
 
 
 if __name__ == "__main__":

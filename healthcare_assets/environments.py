@@ -106,5 +106,20 @@ def first_day_from(variables: Mapping[str, str] = os.environ) -> date:
         raise SettingsError(f"HEALTHCARE_FIRST_DAY is '{text}': write it as a date like 2026-01-01.") from error
 
 
+def made_folder(folder: Path) -> Path:
+    """The folder, made for this user only where it is not there yet: bronze records carry identifiers.
+
+    Raises SettingsError when it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise SettingsError(
+            f"The folder {folder} cannot be made ({error.strerror}): "
+            "set HEALTHCARE_HOME to a folder that you may write to."
+        ) from error
+    return folder
+
+
 def _value(variables: Mapping[str, str], name: str) -> str | None:
     return variables.get(name, "").strip() or None

@@ -123,7 +123,12 @@ _ATTRIBUTES = (
 _ENROLMENT = (
     _column("charges", "float", "Medical charges of the year in US dollars; null while not known.", nullable=True),
     _column("insurance_plan", "string", "Plan tier from the declared list; `other` for any other plan.", nullable=True),
-    _column("coverage_start_year", "integer", "Year in which the coverage began.", nullable=True),
+    _column(
+        "coverage_start_year",
+        "integer",
+        "Year in which the coverage began; null where it would tell an age over 89 (Safe Harbor).",
+        nullable=True,
+    ),
 )
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import cached_property
 
 from healthcare_assets.domain.checks import Counts
-from healthcare_assets.environments import Settings
+from healthcare_assets.environments import Settings, made_folder
 from healthcare_assets.policy import POLICY, Policy
 from healthcare_assets.resources.lakehouse import Frame, Lakehouse
 from healthcare_assets.resources.pseudonym_key import pseudonym_key
@@ -29,7 +29,7 @@ class Runtime:
 
     @cached_property
     def lakehouse(self) -> Lakehouse:
-        root = self.settings.lakehouse_root
+        root = made_folder(self.settings.lakehouse_root)
         if self.settings.engine == "spark":
             from healthcare_assets.resources.spark_lakehouse import SparkLakehouse
             from healthcare_assets.resources.spark_session import local_spark_session
@@ -50,8 +50,7 @@ class Runtime:
 
     @cached_property
     def registry(self) -> ModelRegistry:
-        root = self.settings.mlflow_root
-        root.mkdir(parents=True, exist_ok=True)
+        root = made_folder(self.settings.mlflow_root)
         environment = self.settings.environment
         return ModelRegistry(
             f"sqlite:///{root / 'mlflow.db'}",

@@ -123,7 +123,7 @@ def test_a_home_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     run = _run(tmp_path / "file" / "home")
     assert run.returncode == 1
-    assert "no folder can be made there" in run.stdout
+    assert "set HEALTHCARE_HOME to a folder that you may write to" in run.stdout
     assert "Traceback" not in run.stdout + run.stderr
 
 

@@ -6,6 +6,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from healthcare_assets.domain.checks import CheckOutcome
 from healthcare_assets.domain.deidentification import pseudonym
 from healthcare_assets.domain.tables import (
@@ -16,6 +18,7 @@ from healthcare_assets.domain.tables import (
     SILVER_PATIENTS,
     Table,
 )
+from healthcare_assets.errors import SettingsError
 from healthcare_assets.resources.lakehouse import Lakehouse
 from healthcare_assets.steps import bronze, dimension, features, silver
 from healthcare_assets.steps.report import StepReport
@@ -134,3 +137,16 @@ def test_a_day_that_is_delivered_again_without_a_patient_forgets_them(
     for table in (SILVER_PATIENTS, DIM_PATIENTS, RISK_FEATURES):
         keys = [row["patient_key"] for row in _rows(runtime.lakehouse, table)]
         assert keys == [pseudonym("b2", key=KEY.encode())], table.name
+
+
+def test_the_tables_are_for_this_user_only_since_bronze_carries_identifiers(tmp_path: Path) -> None:
+    _write(tmp_path, DAY, [{}])
+    runtime = runtime_at(tmp_path, source=str(tmp_path / "members-{date}.csv"))
+    _day(runtime, DAY)
+    assert runtime.settings.lakehouse_root.stat().st_mode & 0o077 == 0
+
+
+def test_a_home_that_cannot_be_made_says_what_to_set(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(SettingsError, match="set HEALTHCARE_HOME to a folder that you may write to"):
+        bronze.run(runtime_at(tmp_path / "file" / "home"), DAY)
