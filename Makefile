@@ -5,8 +5,16 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-export HEALTHCARE_HOME ?= $(CURDIR)/.healthcare
-export DAGSTER_HOME := $(abspath $(HEALTHCARE_HOME))/dagster
+# The same folder for every process, wherever it stands. Not by `abspath`, which splits a path at its blanks.
+ifeq ($(strip $(HEALTHCARE_HOME)),)
+override HEALTHCARE_HOME := $(CURDIR)/.healthcare
+else ifneq ($(filter ~/%,$(firstword $(HEALTHCARE_HOME))),)
+override HEALTHCARE_HOME := $(subst ~/,$(HOME)/,$(HEALTHCARE_HOME))
+else ifeq ($(filter /%,$(firstword $(HEALTHCARE_HOME))),)
+override HEALTHCARE_HOME := $(CURDIR)/$(HEALTHCARE_HOME)
+endif
+export HEALTHCARE_HOME
+export DAGSTER_HOME := $(HEALTHCARE_HOME)/dagster
 export DAGSTER_DISABLE_TELEMETRY := yes
 export DO_NOT_TRACK := true
 export MLFLOW_DISABLE_TELEMETRY := true
@@ -18,18 +26,19 @@ ENGINE_READY := $(if $(filter spark,$(HEALTHCARE_ENGINE)),$(DEV_READY) delta-jar
 
 DELTA_VERSION := 4.4.0
 DELTA_JARS := $(VENV)/share/delta
-MAVEN_COPY := mvn -q -B org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy -DoutputDirectory=$(abspath $(DELTA_JARS))
+MAVEN_COPY := mvn -q -B org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy -DoutputDirectory="$(CURDIR)/$(DELTA_JARS)"
 
 .PHONY: help
 help: ## Show the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 .PHONY: run
-run: $(ENGINE_READY) dagster-home ## Materialise the graph end to end and say what happened
+run: $(ENGINE_READY) ## Materialise the graph end to end and say what happened
 	@$(BIN)/python -m healthcare_assets
 
 .PHONY: dev
-dev: $(ENGINE_READY) dagster-home ## Open the Dagster UI on 127.0.0.1:3000
+dev: $(ENGINE_READY) ## Open the Dagster UI on 127.0.0.1:3000
+	@$(BIN)/python -m healthcare_assets.dagster_home
 	@$(BIN)/dagster dev --workspace workspace.yaml --host 127.0.0.1 --port 3000
 
 .PHONY: test
@@ -54,12 +63,6 @@ lock: ## Resolve the two locks anew (needs uv)
 .PHONY: clean
 clean: ## Remove the environment (not the data)
 	rm -rf $(VENV)
-
-# Dagster makes its SQLite files when it first needs them, and processes that do so at once get in each other's way.
-.PHONY: dagster-home
-dagster-home: $(RUN_READY)
-	@mkdir -p $(DAGSTER_HOME) && cp dagster.yaml $(DAGSTER_HOME)/dagster.yaml
-	@test -f $(DAGSTER_HOME)/history/runs/index.db || $(BIN)/dagster instance migrate >/dev/null 2>&1
 
 # --no-deps: the lock is complete, and pip need not resolve it again.
 $(RUN_READY): requirements.lock

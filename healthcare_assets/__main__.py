@@ -10,7 +10,8 @@ import warnings
 
 from rich.console import Console
 
-from healthcare_assets.environments import made_folder, settings_from
+from healthcare_assets.dagster_home import prepare
+from healthcare_assets.environments import settings_from
 from healthcare_assets.errors import HealthcareError
 
 
@@ -20,9 +21,9 @@ def main() -> int:
     try:
         settings = settings_from()
         os.environ.setdefault("DAGSTER_HOME", str(settings.dagster_home))
-        made_folder(settings.dagster_home)
         # Preview features of Dagster are named where they are used; their notice is not for who runs the graph.
         warnings.filterwarnings("ignore", category=Warning, module=r"dagster\b")
+        prepare(settings.dagster_home)
 
         from healthcare_assets.walkthrough import Walkthrough
 

@@ -12,6 +12,8 @@ import polars as pl
 import pytest
 from deltalake import DeltaTable
 
+from healthcare_assets.dagster_home import prepare
+
 ROOT = Path(__file__).parents[2]
 INSURANCE = ROOT.parent / "shared" / "data" / "insurance.csv"
 
@@ -131,11 +133,9 @@ def test_seven_days_backfilled_by_seven_processes_at_once(tmp_path: Path) -> Non
     """Dagster's own command, a process a day, all on one lakehouse that is not there yet."""
     assets = "bronze_patients,silver_patients,quarantined_patients,dim_patients,risk_features"
     days = [f"2026-01-0{number}" for number in range(1, 8)]
-    (tmp_path / "dagster").mkdir()
-    (tmp_path / "dagster" / "dagster.yaml").write_text((ROOT / "dagster.yaml").read_text())
-    dagster = [sys.executable, "-W", "ignore", "-m", "dagster"]
-    subprocess.run([*dagster, "instance", "migrate"], env=_environment(tmp_path), capture_output=True, check=True)
-    command = [*dagster, "asset", "materialize", "-m", "healthcare_assets.definitions"]
+    prepare(tmp_path / "dagster")
+    command = [sys.executable, "-W", "ignore", "-m", "dagster", "asset", "materialize"]
+    command += ["-m", "healthcare_assets.definitions"]
     processes = [
         subprocess.Popen(
             [*command, "--select", assets, "--partition", day],
