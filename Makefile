@@ -24,6 +24,9 @@ RUN_READY := $(VENV)/.ready-run
 DEV_READY := $(VENV)/.ready-dev
 ENGINE_READY := $(if $(filter spark,$(HEALTHCARE_ENGINE)),$(DEV_READY) delta-jars,$(RUN_READY))
 
+# Without the port Dagster would go on without a UI, with a second daemon beside the one of whoever has it.
+PORT_IS_FREE := import socket; socket.create_server(('127.0.0.1', 3000)).close()
+
 DELTA_VERSION := 4.4.0
 DELTA_JARS := $(VENV)/share/delta
 MAVEN_COPY := mvn -q -B org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy -DoutputDirectory="$(CURDIR)/$(DELTA_JARS)"
@@ -38,6 +41,8 @@ run: $(ENGINE_READY) ## Materialise the graph end to end and say what happened
 
 .PHONY: dev
 dev: $(ENGINE_READY) ## Open the Dagster UI on 127.0.0.1:3000
+	@$(BIN)/python -c "$(PORT_IS_FREE)" 2>/dev/null || \
+		{ echo "Port 3000 of 127.0.0.1 is taken: stop what listens there (another make dev?), then try again."; exit 1; }
 	@$(BIN)/python -m healthcare_assets.dagster_home
 	@$(BIN)/dagster dev --workspace workspace.yaml --host 127.0.0.1 --port 3000
 

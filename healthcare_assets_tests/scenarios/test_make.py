@@ -1,8 +1,10 @@
 """What `make` hands to the programs that it starts, and what it refuses to start."""
 
 import os
+import socket
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -44,6 +46,17 @@ def _make(*arguments: str, stdin: str = "", **variables: str) -> subprocess.Comp
 def test_every_process_is_told_the_same_absolute_home(given: str, home: str) -> None:
     shown = _make("-f", "-", "show", stdin=SHOW, HEALTHCARE_HOME=given, HOME="/home/someone").stdout.splitlines()
     assert shown == [home, f"{home}/dagster"]
+
+
+@pytest.mark.skipif(not (ROOT / ".venv" / ".ready-run").exists(), reason="make's own environment is not there")
+def test_a_second_ui_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    with socket.socket() as listener:
+        with suppress(OSError):  # somebody listens there already, which serves as well
+            listener.bind(("127.0.0.1", 3000))
+            listener.listen()
+        refused = _make("-o", ".venv/.ready-run", "dev", HEALTHCARE_HOME=str(tmp_path))
+    assert refused.returncode != 0
+    assert refused.stdout.startswith("Port 3000 of 127.0.0.1 is taken")
 
 
 def test_dagster_s_home_is_made_by_several_processes_at_once(tmp_path: Path) -> None:
