@@ -69,16 +69,19 @@ lock: ## Resolve the two locks anew (needs uv)
 clean: ## Remove the environment (not the data)
 	rm -rf $(VENV)
 
+# An environment without pip is what Debian leaves when python3-venv is missing: it is made anew, not kept.
+MAKE_VENV := $(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+
 # --no-deps: the lock is complete, and pip need not resolve it again.
 $(RUN_READY): requirements.lock
 	@echo "Setting up $(VENV) (once, about a minute) ..."
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(MAKE_VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	@touch $@
 
 $(DEV_READY): requirements-dev.lock
 	@echo "Setting up $(VENV) for development (once, about two minutes) ..."
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(MAKE_VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-dev.lock
 	@touch $@ $(RUN_READY)
 
