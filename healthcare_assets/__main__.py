@@ -9,6 +9,7 @@ import sys
 import warnings
 
 from rich.console import Console
+from rich.markup import escape
 
 from healthcare_assets.dagster_home import prepare
 from healthcare_assets.environments import settings_from
@@ -29,7 +30,7 @@ def main() -> int:
 
         return 0 if Walkthrough(settings, console).run() else 1
     except HealthcareError as error:
-        console.print(f"[red]{error}[/red]")
+        console.print(f"[red]{escape(str(error))}[/red]")
         return 1
     except KeyboardInterrupt:
         console.print("Interrupted. Every table is as its last finished step left it; run again to go on.")

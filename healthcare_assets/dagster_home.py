@@ -30,8 +30,8 @@ def prepare(home: Path) -> None:
             _bring_databases_up_to_date(home)
     except OSError as error:
         raise SettingsError(
-            f"HEALTHCARE_HOME is '{home.parent}', and nothing can be written there ({error.strerror}): "
-            "set it to a folder of yours."
+            f"Nothing can be written to {home} ({error.strerror}): "
+            "set HEALTHCARE_HOME to a folder that you may write to."
         ) from error
 
 

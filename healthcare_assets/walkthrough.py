@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 from dagster._core.utils import make_new_run_id
+from rich.markup import escape
 
 from healthcare_assets.definitions import defs
 from healthcare_assets.environments import Settings
@@ -41,7 +42,7 @@ class Walkthrough:
         """True when the last day has predictions."""
         started = time.monotonic()
         days = self._days()
-        source = self._runtime.source.description
+        source = escape(self._runtime.source.description)
         self._console.print(f"Source: {source}, {len(days)} day{'s' if len(days) > 1 else ''}")
         first, *later = days
         with dg.DagsterInstance.get() as instance:
@@ -105,7 +106,7 @@ class Walkthrough:
                 event = entry.dagster_event
                 if event is None:
                     if entry.level == logging.INFO:  # what a step tells the user
-                        self._console.print(f"  {label}  [dim]{entry.user_message}[/dim]")
+                        self._console.print(f"  {label}  [dim]{escape(entry.user_message)}[/dim]")
                 elif event.event_type == dg.DagsterEventType.STEP_START:
                     began = time.monotonic()
                     status.update(f"{label}  {event.step_key} ...")

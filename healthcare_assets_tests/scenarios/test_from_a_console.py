@@ -129,6 +129,14 @@ def test_a_home_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
     assert "Traceback" not in run.stdout + run.stderr
 
 
+@pytest.mark.parametrize("pattern", ["members-[a-z].csv", "members[/all].csv"])
+def test_a_source_is_named_as_it_was_given(tmp_path: Path, pattern: str) -> None:
+    """Brackets are a glob's, and not the console's markup."""
+    missing = _run(tmp_path / "home", HEALTHCARE_SOURCE=f"{tmp_path}/{pattern}")
+    assert (missing.returncode, missing.stderr) == (1, "")
+    assert pattern in missing.stdout
+
+
 def test_seven_days_backfilled_by_seven_processes_at_once(tmp_path: Path) -> None:
     """Dagster's own command, a process a day, all on one lakehouse that is not there yet."""
     assets = "bronze_patients,silver_patients,quarantined_patients,dim_patients,risk_features"
