@@ -40,7 +40,7 @@ class InProcessStepLauncher:
             # The sentence says it all; the cause, which Dagster would print and store, may quote a patient's record.
             raise dg.Failure(description=str(error), allow_retries=False) from None
         for asset in report:
-            yield _result(asset, daily=spec.daily)
+            yield _result(asset)
 
 
 def _run(step: Step, context: dg.AssetExecutionContext) -> "StepReport":
@@ -60,11 +60,13 @@ def _run(step: Step, context: dg.AssetExecutionContext) -> "StepReport":
     return report
 
 
-def _result(report: "AssetReport", *, daily: bool) -> "dg.MaterializeResult[None]":
+def _result(report: "AssetReport") -> "dg.MaterializeResult[None]":
     metadata: dict[str, dg.MetadataValue] = {name: _metadata_value(entry) for name, entry in report.metadata.items()}
     metadata["location"] = dg.MetadataValue.path(report.location)
     if report.rows is not None:
-        metadata["dagster/partition_row_count" if daily else "dagster/row_count"] = dg.MetadataValue.int(report.rows)
+        metadata["dagster/partition_row_count"] = dg.MetadataValue.int(report.rows)
+    if report.rows_in_table is not None:
+        metadata["dagster/row_count"] = dg.MetadataValue.int(report.rows_in_table)
     return dg.MaterializeResult(
         asset_key=report.asset,
         metadata=metadata,

@@ -112,7 +112,8 @@ class Walkthrough:
                     status.update(f"{label}  {event.step_key} ...")
                 elif event.event_type == dg.DagsterEventType.ASSET_MATERIALIZATION:
                     materialization = event.step_materialization_data.materialization
-                    rows = materialization.metadata.get("dagster/partition_row_count")
+                    metadata = materialization.metadata
+                    rows = metadata.get("dagster/partition_row_count") or metadata.get("dagster/row_count")
                     size = f"{rows.value:>9,} rows" if rows else " " * 14
                     seconds = time.monotonic() - began
                     asset = materialization.asset_key.to_user_string()

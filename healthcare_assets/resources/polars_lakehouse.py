@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 import narwhals as nw
 import polars as pl
@@ -34,8 +36,28 @@ from healthcare_assets.resources.table_faults import (
     unreadable,
 )
 
+if TYPE_CHECKING:
+    from deltalake.table import FilePruningPredicateType, FilterType
+
 _BATCH_ROWS = 100_000
 _UPDATE_WAIT_SECONDS = 3600
+
+
+class LocalDeltaTable(DeltaTable):
+    """A table in a folder of this machine, its files as paths.
+
+    `deltalake` gives percent-encoded URIs without a scheme, which Polars takes for paths: it then finds no file below a
+    folder whose name has a blank or an umlaut.
+    """
+
+    def file_uris(
+        self,
+        partition_filters: "FilterType | None" = None,
+        *,
+        file_pruning_predicate: "FilePruningPredicateType | None" = None,
+    ) -> list[str]:
+        uris = super().file_uris(partition_filters, file_pruning_predicate=file_pruning_predicate)
+        return [unquote(uri) for uri in uris]
 
 
 class PolarsLakehouse:
@@ -154,7 +176,7 @@ class PolarsLakehouse:
         """The table at its latest version, or None when there is none."""
         folder = self._folder(table)
         try:
-            delta = DeltaTable(folder)
+            delta = LocalDeltaTable(folder)
         except TableNotFoundError:
             check_no_data_without_log(table, folder)
             return None
@@ -169,7 +191,7 @@ class PolarsLakehouse:
         if delta is not None:
             return delta
         delta_files.create(table, self._folder(table))
-        return DeltaTable(self._folder(table))
+        return LocalDeltaTable(self._folder(table))
 
     @contextmanager
     def _sole_updater(self, table: Table) -> Iterator[None]:

@@ -1,11 +1,14 @@
 """The Spark session for `HEALTHCARE_ENGINE=spark` outside a cluster."""
 
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from healthcare_assets.errors import SettingsError
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -21,12 +24,18 @@ def local_spark_session(overrides: Mapping[str, str] | None = None) -> "SparkSes
 
     `overrides` are settings of a Spark of our own. Delta's jars are taken from `share/delta` of the virtual
     environment, where the Makefile puts them; where there are none, Spark fetches them from Maven Central itself.
+    Raises SettingsError on a machine without Java.
     """
     from pyspark.sql import SparkSession
 
     remote = os.environ.get("SPARK_REMOTE")
     if remote:
         return SparkSession.builder.remote(remote).config(*_TIME_ZONE).getOrCreate()
+    if not (shutil.which("java") or os.environ.get("JAVA_HOME")):
+        raise SettingsError(
+            "HEALTHCARE_ENGINE is 'spark', and no Java is on this machine: install Java 17, name a Spark Connect "
+            "server in SPARK_REMOTE, or unset HEALTHCARE_ENGINE to run on Polars."
+        )
     # Without it, the functions of map_batches would run in whichever Python comes first on the PATH.
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     builder = SparkSession.builder.master("local[*]").appName("healthcare_assets")
@@ -45,6 +54,8 @@ def _local_configuration() -> dict[str, str]:
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.ui.enabled": "false",
+        # Its progress bars would overwrite what a run says.
+        "spark.ui.showConsoleProgress": "false",
         "spark.log.level": "ERROR",
         "spark.sql.shuffle.partitions": "4",
         # A table's log is small here; Delta's default of 50 partitions is 50 tasks for every look at it.

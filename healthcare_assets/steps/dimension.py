@@ -9,7 +9,7 @@ from healthcare_assets.domain.dimension import affected_patients, changes, histo
 from healthcare_assets.domain.tables import DIM_PATIENTS, SILVER_PATIENTS
 from healthcare_assets.resources.lakehouse import Frame
 from healthcare_assets.steps.report import AssetReport, StepReport
-from healthcare_assets.steps.runtime import Runtime, counts
+from healthcare_assets.steps.runtime import Runtime, counts, row_count
 
 
 def run(runtime: Runtime, day: date) -> StepReport:
@@ -30,6 +30,7 @@ def run(runtime: Runtime, day: date) -> StepReport:
         AssetReport(
             asset=DIM_PATIENTS.name,
             location=lakehouse.location(DIM_PATIENTS),
+            rows_in_table=row_count(lakehouse, dimension),
             metadata={"rows_changed": rows, "patients": current["patients"]},
             checks=(checks.schema(DIM_PATIENTS, dimension, nulls), checks.one_current_record(current)),
         ),

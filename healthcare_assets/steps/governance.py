@@ -11,7 +11,7 @@ from healthcare_assets.domain.tables import BRONZE_PATIENTS, GOVERNANCE_VERDICT,
 from healthcare_assets.resources.arrow_types import arrow_schema
 from healthcare_assets.resources.registry import ModelVersion
 from healthcare_assets.steps.report import AssetReport, Markdown, StepReport
-from healthcare_assets.steps.runtime import Runtime
+from healthcare_assets.steps.runtime import Runtime, row_count
 from healthcare_assets.steps.training import training_table
 
 
@@ -29,6 +29,7 @@ def run(runtime: Runtime) -> StepReport:
         AssetReport(
             asset=GOVERNANCE_VERDICT.name,
             location=lakehouse.location(GOVERNANCE_VERDICT),
+            rows_in_table=row_count(lakehouse, lakehouse.scan(GOVERNANCE_VERDICT)),
             metadata={
                 "decision": verdict.decision,
                 "model_version": challenger.version,

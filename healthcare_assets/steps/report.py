@@ -24,7 +24,9 @@ class AssetReport:
     location: str
     """Where it lies: a path, a table name or a model URI."""
     rows: int | None = None
-    """Rows written, where the asset is a table."""
+    """Rows written for the day, where the asset is a table with days."""
+    rows_in_table: int | None = None
+    """Rows of the whole table, where it has no days."""
     metadata: Mapping[str, MetadataEntry] = field(default_factory=dict)
     checks: tuple[CheckOutcome, ...] = ()
     data_version: str | None = None

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
+import narwhals as nw
+
 from healthcare_assets.domain.checks import Counts
 from healthcare_assets.environments import Settings, made_folder
 from healthcare_assets.policy import POLICY, Policy
@@ -65,6 +67,11 @@ class Runtime:
             configured=self.settings.pseudonym_key,
             may_create=self.settings.environment.name == "local",
         )
+
+
+def row_count(lakehouse: Lakehouse, frame: Frame) -> int:
+    """How many rows the frame has."""
+    return counts(lakehouse, frame.select(nw.len().cast(nw.Int64).alias("rows")))["rows"]
 
 
 def counts(lakehouse: Lakehouse, one_row: Frame) -> Counts:

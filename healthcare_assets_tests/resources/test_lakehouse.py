@@ -40,6 +40,13 @@ def test_an_absent_table_reads_as_an_empty_one(lakehouse: Lakehouse) -> None:
     assert not Path(lakehouse.location(VISITS)).exists()
 
 
+def test_a_folder_may_have_any_name(tmp_path: Path) -> None:
+    """A home in `My Projects` is a usual one; deltalake gives file names percent-encoded."""
+    lakehouse = PolarsLakehouse(tmp_path / "My Größe")
+    assert lakehouse.replace_day(VISITS, MONDAY, frame_of(lakehouse, VISITS, [VISIT])) == 1
+    assert len(rows_of(lakehouse, lakehouse.scan(VISITS))) == 1
+
+
 def test_rows_come_back_as_they_were_written_in_the_declared_types(lakehouse: Lakehouse) -> None:
     """Every type, nulls, whatever the order of the columns and whatever the frame says of its day."""
     empty = dict.fromkeys(VISIT)

@@ -4,6 +4,8 @@ from importlib.util import find_spec
 
 import pytest
 
+from healthcare_assets.errors import SettingsError
+
 
 @pytest.mark.skipif(find_spec("pyspark") is None, reason="pyspark is not installed")
 def test_the_environment_can_speak_to_the_spark_that_spark_remote_names() -> None:
@@ -11,3 +13,13 @@ def test_the_environment_can_speak_to_the_spark_that_spark_remote_names() -> Non
     from pyspark.sql.connect.session import SparkSession
 
     assert SparkSession.builder.remote("sc://127.0.0.1:15002") is not None
+
+
+def test_without_java_the_next_step_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    from healthcare_assets.resources.spark_session import local_spark_session
+
+    for variable in ("JAVA_HOME", "SPARK_REMOTE", "PATH"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(SettingsError, match="no Java is on this machine: install Java 17"):
+        local_spark_session()

@@ -8,11 +8,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import polars as pl
 import pytest
 from deltalake import DeltaTable
 
 from healthcare_assets.dagster_home import prepare
+from healthcare_assets.domain.tables import TABLES
 
 ROOT = Path(__file__).parents[2]
 INSURANCE = ROOT.parent / "shared" / "data" / "insurance.csv"
@@ -47,6 +49,20 @@ def _criteria(home: Path) -> Mapping[str, Mapping[str, Any]]:
     return {criterion["name"]: criterion for criterion in verdict["criteria"]}
 
 
+def _row_counts_in_the_ui(home: Path) -> dict[str, Any]:
+    """By table: what its newest materialisation says under Dagster's own keys for a day's rows and a table's rows."""
+    found = {}
+    with dg.DagsterInstance.from_config(str(home / "dagster")) as instance:
+        for name in TABLES:
+            event = instance.get_latest_materialization_event(dg.AssetKey(name))
+            assert event is not None
+            assert event.asset_materialization is not None
+            metadata = event.asset_materialization.metadata
+            count = metadata.get("dagster/partition_row_count") or metadata.get("dagster/row_count")
+            found[name] = count.value if count else None
+    return found
+
+
 @pytest.mark.skipif(not INSURANCE.exists(), reason="insurance.csv does not lie beside the project")
 def test_the_public_insurance_records_become_governed_predictions(tmp_path: Path) -> None:
     run = _run(tmp_path, HEALTHCARE_SOURCE=str(INSURANCE))
@@ -63,6 +79,15 @@ def test_the_public_insurance_records_become_governed_predictions(tmp_path: Path
     assert _criteria(tmp_path)["risk_score_r2"]["value"] >= 0.74
     assert _criteria(tmp_path)["risk_score_mae"]["value"] <= 9.0
     assert _criteria(tmp_path)["high_risk_recall"]["value"] >= 0.80
+    assert _row_counts_in_the_ui(tmp_path) == {
+        "bronze_patients": 1338,
+        "silver_patients": 1337,
+        "quarantined_patients": 0,
+        "dim_patients": 1337,
+        "risk_features": 1337,
+        "governance_verdict": 1,
+        "predictions": 1337,
+    }
 
 
 def test_without_a_source_a_synthetic_population_runs_twice_with_the_same_tables(tmp_path: Path) -> None:
