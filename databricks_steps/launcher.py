@@ -4,6 +4,7 @@ In `local` the step runs in the process that asks. A launcher that runs it elsew
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Protocol
 
@@ -15,6 +16,7 @@ from healthcare_assets.steps.catalogue import STEPS, Step, code_version
 
 if TYPE_CHECKING:
     from healthcare_assets.steps.report import AssetReport, MetadataEntry, StepReport
+    from healthcare_assets.steps.runtime import Runtime
 
 Results = Iterator[dg.MaterializeResult[None]]
 
@@ -23,6 +25,8 @@ class StepLauncher(Protocol):
     """Runs a step and yields a result for each asset that it wrote."""
 
     def launch(self, context: dg.AssetExecutionContext, step: str) -> Results: ...
+
+    def roll_back(self, context: dg.OpExecutionContext, *, who: str, why: str) -> None: ...
 
 
 class InProcessStepLauncher:
@@ -34,30 +38,53 @@ class InProcessStepLauncher:
         Raises dg.Failure, without retries, with the sentence of an error that was written for the user.
         """
         spec = STEPS[step]
-        try:
+        with _telling():
             report = _run(spec, context)
-        except HealthcareError as error:
-            # The sentence says it all; the cause, which Dagster would print and store, may quote a patient's record.
-            raise dg.Failure(description=str(error), allow_retries=False) from None
         for asset in report:
             yield _result(asset)
+
+    def roll_back(self, context: dg.OpExecutionContext, *, who: str, why: str) -> None:
+        """Put the previous champion back, and show it as a materialization of `champion_history`.
+
+        Raises dg.Failure, as `launch`.
+        """
+        from healthcare_assets.steps.champion import roll_back
+
+        with _telling():
+            report = roll_back(_runtime(context, step="governance"), who=who, why=why)
+        for asset in report:
+            metadata = _result(asset).metadata
+            context.log_event(dg.AssetMaterialization(asset.asset, metadata=metadata))
+
+
+@contextmanager
+def _telling() -> Iterator[None]:
+    """An error that was written for the user fails the step with its sentence, and without retries."""
+    try:
+        yield
+    except HealthcareError as error:
+        # The sentence says it all; the cause, which Dagster would print and store, may quote a patient's record.
+        raise dg.Failure(description=str(error), allow_retries=False) from None
 
 
 def _run(step: Step, context: dg.AssetExecutionContext) -> "StepReport":
     from importlib import import_module
 
+    runtime, run = _runtime(context, step=step.name), import_module(step.module).run
+    report: StepReport = run(runtime, date.fromisoformat(context.partition_key)) if step.daily else run(runtime)
+    return report
+
+
+def _runtime(context: dg.AssetExecutionContext | dg.OpExecutionContext, *, step: str) -> "Runtime":
     from healthcare_assets.steps.runtime import Runtime
 
-    runtime = Runtime(
+    return Runtime(
         settings=settings_from(),
         now=datetime.now(UTC),
         run_id=context.run.run_id,
         log=context.log.info,
-        code_version=code_version(step.name),
+        code_version=code_version(step),
     )
-    run = import_module(step.module).run
-    report: StepReport = run(runtime, date.fromisoformat(context.partition_key)) if step.daily else run(runtime)
-    return report
 
 
 def _result(report: "AssetReport") -> "dg.MaterializeResult[None]":

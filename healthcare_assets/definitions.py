@@ -15,7 +15,7 @@ def defs() -> dg.Definitions:
 
     return dg.Definitions(
         assets=dg.load_assets_from_package_module(assets),
-        jobs=[jobs.daily_patients, jobs.daily_scoring, jobs.training],
+        jobs=[jobs.daily_patients, jobs.daily_scoring, jobs.training, jobs.rollback_champion],
         schedules=[schedules.daily_scoring_schedule, schedules.monthly_training_schedule],
         resources={"steps": InProcessStepLauncher()},
         executor=dg.in_process_executor,

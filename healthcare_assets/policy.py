@@ -43,6 +43,27 @@ class PromotionCriteria:
     high_risk_recall_minimum: float = 0.60
     high_risk_share: float = 0.05
     """The true top 5 % by charges, and the model's own top 5 %."""
+    predictive_ratio_tolerance: float = 0.02
+    """How far Σ predicted ÷ Σ actual may be from 1, where the difference is more than chance."""
+    label_correlation_maximum: float = 0.98
+    """Rank correlation with the label from which on a feature is the label in disguise."""
+    worse_than_champion_maximum: float = 0.05
+    """By how much of the champion's a challenger's error may be larger, and its recall smaller."""
+    inference_sample: int = 500
+    """Patients of the newest day whom a candidate scores on trial before an alias moves."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FairnessRules:
+    """When a group's predicted cost is biased, and when nobody can tell."""
+
+    bias_maximum: float = 0.10
+    """Of |Σ predicted ÷ Σ actual − 1|, where its interval excludes 0."""
+    minimum_patients: int = 100
+    interval_half_width_maximum: float = 0.10
+    recall_gap_maximum: float = 0.10
+    known_share_minimum: float = 0.25
+    """Share of the patients whose costs must be known: below it, the verdict on bias is provisional."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +73,7 @@ class TrainingRules:
     folds: int = 5
     seed: int = 20260101
     interval_coverage: float = 0.90
+    bootstrap_resamples: int = 1000
     minimum_patients: int = 500
     minimum_high_risk_patients: int = 25
 
@@ -71,6 +93,7 @@ class Policy:
     ranges: PlausibleRanges = field(default_factory=PlausibleRanges)
     bands: RiskBands = field(default_factory=RiskBands)
     promotion: PromotionCriteria = field(default_factory=PromotionCriteria)
+    fairness: FairnessRules = field(default_factory=FairnessRules)
     training: TrainingRules = field(default_factory=TrainingRules)
     data: DataRules = field(default_factory=DataRules)
 

@@ -1,6 +1,9 @@
 """What runs together: a day's patients up to their predictions, and a training with its verdict."""
 
 import dagster as dg
+from pydantic import Field
+
+from databricks_steps.launcher import StepLauncher
 
 PATIENTS = ("bronze_patients", "silver_patients", "quarantined_patients", "dim_patients", "risk_features")
 
@@ -18,6 +21,23 @@ daily_scoring = dg.define_asset_job(
 
 training = dg.define_asset_job(
     "training",
-    selection=dg.AssetSelection.assets("trained_model", "governance_verdict"),
-    description="Train the candidates on all labelled patients, and promote the better one or refuse it.",
+    selection=dg.AssetSelection.assets("trained_model", "training_patients", "governance_verdict", "champion_history"),
+    description="Train the candidates on all labelled patients, and promote the best one or refuse it.",
 )
+
+
+class Rollback(dg.Config):
+    """What goes on record with a rollback."""
+
+    who: str = Field(description="Who asks for it: a person's name or address at work.")
+    why: str = Field(description="The reason, in a sentence.")
+
+
+@dg.op(description="Makes the previous champion champion again and records who asked for it and why.")
+def roll_back(context: dg.OpExecutionContext, config: Rollback, steps: dg.ResourceParam[StepLauncher]) -> None:
+    steps.roll_back(context, who=config.who, why=config.why)
+
+
+@dg.job(description="Puts the previous champion back. The next scoring follows; days scored before stay as they are.")
+def rollback_champion() -> None:
+    roll_back()

@@ -12,7 +12,7 @@ DATA_ENGINEERING = "team:data-engineering"
 DATA_SCIENCE = "team:data-science"
 COMPLIANCE = "team:compliance"
 
-_DAGSTER_TYPES = {"strings": "array<string>", "criteria": "array<struct>"}
+_DAGSTER_TYPES = {"strings": "array<string>", "criteria": "array<struct>", "reason_codes": "array<struct>"}
 
 
 def table_spec(

@@ -37,6 +37,7 @@ _DTYPES: Mapping[ColumnType, nw.dtypes.DType | type[nw.dtypes.DType]] = {
     "timestamp": nw.Datetime,
     "strings": nw.List,
     "criteria": nw.List,
+    "reason_codes": nw.List,
 }
 
 

@@ -25,7 +25,8 @@ PSEUDONYM = r"[0-9a-f]{32}"
 
 ALLOW_LIST_EVIDENCE = "hipaa_columns_on_allow_list"
 IDENTIFIER_SCAN_EVIDENCE = "hipaa_no_identifier_in_training_table"
-REQUIRED_EVIDENCE = (ALLOW_LIST_EVIDENCE, IDENTIFIER_SCAN_EVIDENCE)
+AUDIT_TRAIL_EVIDENCE = "hipaa_audit_trail_complete"
+REQUIRED_EVIDENCE = (ALLOW_LIST_EVIDENCE, IDENTIFIER_SCAN_EVIDENCE, AUDIT_TRAIL_EVIDENCE)
 """Without each of these, satisfied, no model is approved."""
 
 _YES_NO = (False, True)
@@ -84,6 +85,63 @@ def training_table_evidence(frame: pd.DataFrame, *, policy: Policy = POLICY) -> 
         satisfied=not faults,
         detail="; ".join(faults) or f"no identifier in {len(frame)} rows of {len(frame.columns)} columns",
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditTrail:
+    """What is on record about a model that is to be judged, and about the moves of the champion alias before it."""
+
+    lineage: Mapping[str, str]
+    """The model version's tags."""
+    table_versions: Mapping[str, int | None]
+    """Of the tables that it was trained on: their latest version, None where there is no table."""
+    champion: str | None
+    """The version that is champion."""
+    last_move: Mapping[str, Any] | None
+    """The last row of `champion_history`."""
+    approved_versions: Sequence[str]
+    """Versions that a verdict approved."""
+
+
+def audit_trail_evidence(trail: AuditTrail) -> HipaaEvidence:
+    """Whether it is on record what the model was made of and by what, and how the champion came to be one."""
+    faults = [*_lineage_faults(trail), *_champion_faults(trail)]
+    return HipaaEvidence(
+        name=AUDIT_TRAIL_EVIDENCE,
+        satisfied=not faults,
+        detail="; ".join(faults)
+        or f"{len(trail.table_versions)} tables, code, run and data of the model, and the champion's last move, "
+        "are on record",
+    )
+
+
+def _lineage_faults(trail: AuditTrail) -> list[str]:
+    tags = (
+        "code_version",
+        "dagster_run_id",
+        "dataset_digest",
+        *(f"data_version.{name}" for name in trail.table_versions),
+    )
+    faults = [f"the model has no {tag}" for tag in tags if not trail.lineage.get(tag)]
+    for name, latest in trail.table_versions.items():
+        recorded = trail.lineage.get(f"data_version.{name}", "")
+        if recorded and not (recorded.isdecimal() and latest is not None and int(recorded) <= latest):
+            faults.append(f"version {recorded} of {name}, which the model was trained on, is not in the table's log")
+    return faults
+
+
+def _champion_faults(trail: AuditTrail) -> list[str]:
+    """A move that is on record and did not come about, because its process died between the two, is no fault."""
+    move = trail.last_move
+    if trail.champion is None:
+        return []
+    if move is None or trail.champion not in (move["model_version"], move["replaced_version"]):
+        return [
+            f"version {trail.champion} is champion and champion_history does not say who made it so: put the alias back"
+        ]
+    if trail.champion not in trail.approved_versions:
+        return [f"version {trail.champion} is champion and no verdict approved it"]
+    return []
 
 
 def scan_for_identifiers(frame: pd.DataFrame, *, policy: Policy = POLICY) -> list[Finding]:

@@ -11,14 +11,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from healthcare_assets.domain.evaluation import Floats, OutOfFold, residual_bounds
+from healthcare_assets.domain.bootstrap import Floats
+from healthcare_assets.domain.conformal import IntervalTable, calibrate
+from healthcare_assets.domain.evaluation import OutOfFold
 from healthcare_assets.domain.model_features import (
     BOOLEAN_FEATURES,
     CATEGORICAL_FEATURES,
     LABEL,
     MODEL_FEATURES,
     NUMERIC_FEATURES,
+    design_frame,
 )
+from healthcare_assets.domain.reason_codes import typical_patient
 from healthcare_assets.policy import Policy
 
 EXACT_UP_TO = 100_000
@@ -61,11 +65,10 @@ class ReferenceProfile:
     """US dollars, ascending: what a risk score is a percentile of."""
     high_cost_from: float
     """US dollars: the quantile of the charges from which on a prediction counts as high cost."""
-    residual_lower: float
-    residual_upper: float
-    """US dollars, out of fold: a prediction plus these two is its interval."""
-    interval_coverage: float
-    """Nominal coverage (0–1) of that interval."""
+    intervals: IntervalTable
+    """From a prediction to its interval, calibrated out of fold."""
+    typical: Mapping[str, Any]
+    """The attributes of the typical patient, whom reason codes compare with."""
     numeric: Mapping[str, NumericProfile]
     """Features, `charges`, and `predicted_charges` out of fold."""
     categorical: Mapping[str, CategoricalProfile]
@@ -74,6 +77,7 @@ class ReferenceProfile:
         """One JSON object; floats are written so that they read back to the same bits."""
         fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
         fields["charges"] = self.charges.tolist()
+        fields["intervals"] = asdict(self.intervals)
         for kind in ("numeric", "categorical"):
             fields[kind] = {name: asdict(profile) for name, profile in fields[kind].items()}
         return json.dumps(fields, allow_nan=False)
@@ -87,16 +91,24 @@ class ReferenceProfile:
             for name, profile in fields["numeric"].items()
         }
         categorical = {name: CategoricalProfile(**profile) for name, profile in fields["categorical"].items()}
-        charges = np.asarray(fields["charges"], dtype=np.float64)
-        return cls(**fields | {"charges": charges, "numeric": numeric, "categorical": categorical})
+        read = {
+            "charges": np.asarray(fields["charges"], dtype=np.float64),
+            "intervals": _interval_table(fields["intervals"]),
+            "numeric": numeric,
+            "categorical": categorical,
+        }
+        return cls(**fields | read)
 
 
-def reference_profile(features: pd.DataFrame, out_of_fold: OutOfFold, *, policy: Policy) -> ReferenceProfile:
-    """The profile of the training population: `features` row for row with `out_of_fold`."""
+def _interval_table(fields: dict[str, Any]) -> IntervalTable:
+    return IntervalTable(**fields | {name: tuple(fields[name]) for name in ("edges", "lower", "upper")})
+
+
+def reference_profile(patients: pd.DataFrame, out_of_fold: OutOfFold, *, policy: Policy) -> ReferenceProfile:
+    """The profile of the training population: `patients` (with the model features) row for row with `out_of_fold`."""
+    features = design_frame(patients)
     charges = np.sort(out_of_fold.charges)
     kept = charges if len(charges) <= EXACT_UP_TO else np.quantile(charges, np.linspace(0.0, 1.0, GRID_POINTS))
-    coverage = policy.training.interval_coverage
-    lower, upper = residual_bounds(out_of_fold.charges - out_of_fold.predicted, coverage=coverage)
     numeric = {name: numeric_profile(features[name].to_numpy(dtype=np.float64)) for name in NUMERIC_FEATURES}
     numeric[LABEL] = numeric_profile(charges)
     numeric[PREDICTED_CHARGES] = numeric_profile(out_of_fold.predicted)
@@ -104,9 +116,8 @@ def reference_profile(features: pd.DataFrame, out_of_fold: OutOfFold, *, policy:
         patients=len(charges),
         charges=kept,
         high_cost_from=float(np.quantile(charges, policy.bands.high_cost_quantile)),
-        residual_lower=lower,
-        residual_upper=upper,
-        interval_coverage=coverage,
+        intervals=calibrate(out_of_fold.predicted, out_of_fold.charges, coverage=policy.training.interval_coverage),
+        typical=typical_patient(patients),
         numeric=numeric,
         categorical={
             name: categorical_profile(features[name])

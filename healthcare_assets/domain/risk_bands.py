@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from healthcare_assets.domain.evaluation import Floats
+from healthcare_assets.domain.bootstrap import Floats
 from healthcare_assets.domain.tables import RISK_CATEGORIES
 from healthcare_assets.policy import RiskBands
 

@@ -1,8 +1,8 @@
 """Scoring: the champion's prediction for each patient of a batch."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from numpy.typing import NDArray
 
-from healthcare_assets.domain.evaluation import Floats, percentile
+from healthcare_assets.domain.bootstrap import Floats
+from healthcare_assets.domain.conformal import intervals
+from healthcare_assets.domain.evaluation import percentile
 from healthcare_assets.domain.model_features import (
     MODEL_FEATURES,
     PATIENT_KEY,
@@ -19,6 +22,7 @@ from healthcare_assets.domain.model_features import (
     feature_faults,
     predicted_charges,
 )
+from healthcare_assets.domain.reason_codes import ReasonCode, reason_codes
 from healthcare_assets.domain.reference import ReferenceProfile
 from healthcare_assets.domain.risk_bands import (
     adjusted_risk_score,
@@ -27,7 +31,7 @@ from healthcare_assets.domain.risk_bands import (
     requires_review,
     risk_category,
 )
-from healthcare_assets.domain.tables import PARTITION_COLUMN, PREDICTIONS, ColumnType
+from healthcare_assets.domain.tables import PARTITION_COLUMN, PREDICTIONS, REASON_CODE_FIELDS, ColumnType
 from healthcare_assets.errors import HealthcareError
 from healthcare_assets.policy import POLICY, Policy
 
@@ -43,10 +47,13 @@ _ARROW_TYPES: Mapping[ColumnType, pa.DataType] = {
     "boolean": pa.bool_(),
     "timestamp": pa.timestamp("us", tz="UTC"),
 }
+_REASON_CODES = pa.list_(
+    pa.struct([(name, pa.string() if type_ == "string" else pa.float64()) for name, type_ in REASON_CODE_FIELDS])
+)
 
 PREDICTION_SCHEMA = pa.schema(
     [
-        pa.field(column.name, _ARROW_TYPES[column.type])
+        pa.field(column.name, _ARROW_TYPES.get(column.type, _REASON_CODES))
         for column in PREDICTIONS.columns
         if column.name != PARTITION_COLUMN
     ]
@@ -79,24 +86,40 @@ def score(
     patients = _patients(frame, model)
     predicted = _predicted(model, design_frame(frame))
     reference, bands = model.reference, policy.bands
+    lower, upper = intervals(reference.intervals, predicted)
     risk_score = percentile(reference.charges, predicted)
+    high_risk = high_risk_patient(risk_score, bands)
+    review = requires_review(risk_score, frame["smoker"].to_numpy(dtype=np.bool_), bands)
     values: dict[str, Any] = {
         "patient_key": patients,
         "predicted_charges": predicted,
-        "charges_lower": np.clip(predicted + reference.residual_lower, 0.0, predicted),
-        "charges_upper": np.maximum(predicted + reference.residual_upper, predicted),
+        "charges_lower": lower,
+        "charges_upper": upper,
         "risk_score": risk_score,
         "adjusted_risk_score": adjusted_risk_score(risk_score, bands),
         "risk_category": risk_category(risk_score, bands),
-        "high_risk_patient": high_risk_patient(risk_score, bands),
-        "requires_review": requires_review(risk_score, frame["smoker"].to_numpy(dtype=np.bool_), bands),
+        "high_risk_patient": high_risk,
+        "requires_review": review,
         "high_cost": high_cost(predicted, reference.high_cost_from),
+        "reason_codes": [[asdict(code) for code in codes] for codes in _reasons(model, frame, high_risk | review)],
         "model_name": pa.repeat(model.name, len(frame)),
         "model_version": pa.repeat(model.version, len(frame)),
         "predicted_at": pa.repeat(pa.scalar(predicted_at, PREDICTION_SCHEMA.field("predicted_at").type), len(frame)),
     }
     arrays = [pa.array(values[field.name], type=field.type) for field in PREDICTION_SCHEMA]
     return pa.RecordBatch.from_arrays(arrays, schema=PREDICTION_SCHEMA)
+
+
+def _reasons(model: LoadedModel, frame: pd.DataFrame, flagged: NDArray[np.bool_]) -> list[Sequence[ReasonCode]]:
+    """The reason codes of each row, none for a row that is not flagged."""
+    reasons: list[Sequence[ReasonCode]] = [()] * len(frame)
+    if flagged.any():
+        found = reason_codes(
+            frame[flagged], reference=model.reference.typical, predict=lambda design: _predicted(model, design)
+        )
+        for position, codes in zip(np.flatnonzero(flagged), found, strict=True):
+            reasons[position] = codes
+    return reasons
 
 
 def _patients(frame: pd.DataFrame, model: LoadedModel) -> "pd.Series[Any]":

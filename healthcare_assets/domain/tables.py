@@ -8,20 +8,38 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-ColumnType = Literal["string", "integer", "float", "boolean", "date", "timestamp", "strings", "criteria"]
+ColumnType = Literal[
+    "string", "integer", "float", "boolean", "date", "timestamp", "strings", "criteria", "reason_codes"
+]
 """Integers are 64 bit, floats are double, timestamps are UTC microseconds, `strings` is a list of strings,
-`criteria` a list of structs (see `CRITERION_FIELDS`)."""
+`criteria` and `reason_codes` are lists of structs (see `STRUCT_FIELDS`)."""
 
 PARTITION_COLUMN = "partition_date"
 
 CRITERION_FIELDS: tuple[tuple[str, ColumnType], ...] = (
     ("name", "string"),
     ("value", "float"),
+    ("lower", "float"),
+    ("upper", "float"),
     ("threshold", "float"),
     ("comparison", "string"),
     ("passed", "boolean"),
     ("detail", "string"),
 )
+"""Fields of `governance.Criterion`."""
+
+REASON_CODE_FIELDS: tuple[tuple[str, ColumnType], ...] = (
+    ("attribute", "string"),
+    ("dollars", "float"),
+    ("text", "string"),
+)
+"""Fields of `reason_codes.ReasonCode`."""
+
+STRUCT_FIELDS: Mapping[str, tuple[tuple[str, ColumnType], ...]] = {
+    "criteria": CRITERION_FIELDS,
+    "reason_codes": REASON_CODE_FIELDS,
+}
+"""What each entry of a column of these types consists of."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -230,6 +248,12 @@ PREDICTIONS = Table(
         _column("high_risk_patient", "boolean", "Risk score over 75, or critical."),
         _column("requires_review", "boolean", "Risk score over 90, or a smoker's over 60."),
         _column("high_cost", "boolean", "Predicted charges at or over the reference's 95th percentile."),
+        _column(
+            "reason_codes",
+            "reason_codes",
+            "Up to three attributes that raise the predicted charges most above those of the typical patient, with "
+            "dollars and words; for patients who are high risk or require review, else empty.",
+        ),
         _column("model_name", "string", "Registered name of the champion."),
         _column("model_version", "string", "Registered version of the champion."),
         _column("predicted_at", "timestamp", "When the prediction was made (UTC)."),
@@ -247,13 +271,53 @@ GOVERNANCE_VERDICT = Table(
         _column("model_version", "string", "Registered version that was judged."),
         _column("decision", "string", "approved or rejected."),
         _column("reasons", "strings", "Why, in plain words; empty when approved."),
-        _column("criteria", "criteria", "Each criterion: name, value, threshold, comparison, passed, detail."),
-        _column("champion_version", "string", "The champion when the decision was made.", nullable=True),
+        _column(
+            "criteria",
+            "criteria",
+            "Each criterion: name, value with its 95 % interval, threshold, comparison, passed, detail.",
+        ),
+        _column("champion_version", "string", "The champion that the model was compared with.", nullable=True),
+        _column("data_versions", "string", "Versions of the tables that were judged on, as a JSON object."),
+        _column("trained_on_data_versions", "string", "Versions of the tables trained on, as a JSON object."),
         _column("code_version", "string", "Version of the code that decided."),
+        _column("trained_by_code_version", "string", "Version of the code that trained.", nullable=True),
+        _column("mlflow_run_id", "string", "The MLflow run that made the model."),
+        _column("dagster_run_id", "string", "The Dagster run that decided."),
         _column("decided_at", "timestamp", "When the decision was made (UTC)."),
     ),
     daily=False,
     key=("verdict_id",),
+)
+
+TRAINING_PATIENTS = Table(
+    name="training_patients",
+    description="Who each model was trained on, and in which fold: what keeps evaluation apart from training.",
+    columns=(
+        _column("mlflow_run_id", "string", "The MLflow run that made the model."),
+        _PATIENT_KEY,
+        _column("fold", "integer", "The fold that the patient was held out with, from 0."),
+    ),
+    daily=False,
+    key=("mlflow_run_id", "patient_key"),
+)
+
+CHAMPION_HISTORY = Table(
+    name="champion_history",
+    description="Append-only: every move of the champion alias, with who moved it and why.",
+    columns=(
+        _column("move_id", "string", "Unique id of the move."),
+        _column("action", "string", "promotion or rollback."),
+        _column("model_name", "string", "Registered name of the model."),
+        _column("model_version", "string", "The version that became champion."),
+        _column("replaced_version", "string", "The champion before it; null for the first one.", nullable=True),
+        _column("who", "string", "Who asked for the move: a person, or the job that decided."),
+        _column("why", "string", "The reason given, or the verdict's."),
+        _column("verdict_id", "string", "The verdict that a promotion follows from.", nullable=True),
+        _column("dagster_run_id", "string", "The Dagster run that moved the alias."),
+        _column("moved_at", "timestamp", "When the move was recorded (UTC)."),
+    ),
+    daily=False,
+    key=("move_id",),
 )
 
 TABLES: Mapping[str, Table] = {
@@ -265,6 +329,8 @@ TABLES: Mapping[str, Table] = {
         DIM_PATIENTS,
         RISK_FEATURES,
         PREDICTIONS,
+        TRAINING_PATIENTS,
         GOVERNANCE_VERDICT,
+        CHAMPION_HISTORY,
     )
 }

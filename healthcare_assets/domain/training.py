@@ -1,6 +1,5 @@
-"""Training: the candidates, each judged on patients that it has not seen, and the better one fitted on all of them."""
+"""Training: the candidates, each judged on patients that it has not seen, and the best one fitted on all of them."""
 
-from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256
@@ -10,14 +9,14 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
-from healthcare_assets.domain.evaluation import Floats, OutOfFold, high_risk_count, metrics, percentile
+from healthcare_assets.domain.bootstrap import Floats
+from healthcare_assets.domain.candidates import CANDIDATES, Candidate, Parameters, pipeline_of
+from healthcare_assets.domain.evaluation import Metrics, OutOfFold, high_risk_count, judged, metrics, of_the_median
 from healthcare_assets.domain.features import risk_features
+from healthcare_assets.domain.groups import groups_of
 from healthcare_assets.domain.model_features import (
-    BOOLEAN_FEATURES,
-    CATEGORICAL_FEATURES,
     LABEL,
     MODEL_FEATURES,
-    NUMERIC_FEATURES,
     PATIENT_KEY,
     design_frame,
     feature_faults,
@@ -30,94 +29,47 @@ from healthcare_assets.errors import TrainingError
 from healthcare_assets.policy import POLICY, Policy
 
 if TYPE_CHECKING:
-    from sklearn.base import RegressorMixin
+    from collections.abc import Mapping
+
     from sklearn.pipeline import Pipeline
 
 Indices = np.typing.NDArray[np.int64]
-Parameters = Mapping[str, float | int | str | bool]
 
 _THREADS = 2
 
-SELECTION_SKILL = "risk_score_r2"
-"""The candidate with the highest value wins, the first declared of equals. R² on the risk score rather than on dollars:
-it is what promotion asks for and what users act on, and a handful of very costly patients cannot decide it alone."""
+SELECTION_SKILL = "r2_charges"
+"""The candidate with the highest value wins, the first declared of equals. R² in dollars, which a model that gets the
+order right and the amounts wrong does not win: intervals, totals and prices are all made of the amounts."""
+
+MEDIAN = "median"
+"""The model of nothing that every candidate is shown beside."""
 
 
-def _random_forest(parameters: Parameters, seed: int) -> "RegressorMixin":
-    from sklearn.ensemble import RandomForestRegressor
-
-    return RandomForestRegressor(**parameters, random_state=seed)
-
-
-def _gradient_boosting(parameters: Parameters, seed: int) -> "RegressorMixin":
-    from sklearn.ensemble import GradientBoostingRegressor
-
-    return GradientBoostingRegressor(**parameters, random_state=seed)
-
-
-def _histogram_gradient_boosting(parameters: Parameters, seed: int) -> "RegressorMixin":
-    from sklearn.ensemble import HistGradientBoostingRegressor
-
-    return HistGradientBoostingRegressor(**parameters, random_state=seed)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Candidate:
-    """A model that training tries: an estimator of charges in US dollars, and its parameters besides the seed."""
-
-    name: str
-    estimator: "Callable[[Parameters, int], RegressorMixin]"
-    parameters: Parameters
-
-
-CANDIDATES: tuple[Candidate, ...] = (
-    Candidate(
-        name="random_forest",
-        estimator=_random_forest,
-        parameters={"n_estimators": 100, "max_depth": 10, "min_samples_split": 5, "min_samples_leaf": 2},
-    ),
-    Candidate(
-        name="gradient_boosting",
-        estimator=_gradient_boosting,
-        parameters={"n_estimators": 100, "learning_rate": 0.1, "max_depth": 6},
-    ),
-    Candidate(
-        name="histogram_gradient_boosting",
-        estimator=_histogram_gradient_boosting,
-        parameters={
-            "max_iter": 100,
-            "learning_rate": 0.1,
-            "max_depth": 6,
-            # Costs are never negative and their totals must be right: a log link gives both.
-            "loss": "poisson",
-            # The default of 31 leaves learns a thousand patients by heart: R² out of fold 0.847, with 8 leaves 0.856.
-            "max_leaf_nodes": 8,
-            # By default scikit-learn would stop early from 10,000 rows on, and train another model there than below.
-            "early_stopping": False,
-        },
-    ),
-)
-
-
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class CandidateResult:
     """What a candidate reached out of fold."""
 
     name: str
     parameters: Parameters
-    metrics: Mapping[str, float]
+    metrics: Metrics
+    out_of_fold: OutOfFold
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TrainedModel:
-    """The better candidate, fitted on all patients, and what became of every candidate."""
+    """The best candidate, fitted on all patients, and what became of every candidate."""
 
     candidate: str
     pipeline: "Pipeline"
     """Takes `design_frame`, predicts charges in US dollars."""
+    fold_pipelines: "tuple[Pipeline, ...]"
+    """By fold: the same candidate fitted on the patients of the other folds. They judge the model later on patients
+    that it has seen, against a model that has not."""
     parameters: Parameters
-    metrics: Mapping[str, float]
+    metrics: Metrics
     candidates: tuple[CandidateResult, ...]
+    baseline: CandidateResult
+    """What predicting the median reaches on the same patients."""
     out_of_fold: OutOfFold
     reference: ReferenceProfile
     dataset_digest: str
@@ -127,35 +79,40 @@ class TrainedModel:
 def train(
     frame: pd.DataFrame, *, policy: Policy = POLICY, candidates: tuple[Candidate, ...] = CANDIDATES
 ) -> TrainedModel:
-    """Judge the candidates out of fold and fit the better one on all rows.
+    """Judge the candidates out of fold and fit the best one on all rows.
 
     `frame` has one row a patient: `patient_key`, the model features and `charges` (US dollars). The same rows give the
     same model and numbers to the last bit, in whatever order they come.
     Raises TrainingError, with the numbers, when the population does not allow an honest model.
     """
     _require_trainable(frame, policy)
-    return _better(canonical_order(frame, seed=policy.training.seed), candidates, policy)
+    return _best(canonical_order(frame, seed=policy.training.seed), candidates, policy)
 
 
-def _better(rows: pd.DataFrame, candidates: tuple[Candidate, ...], policy: Policy) -> TrainedModel:
-    """The better candidate on rows in canonical order."""
+def _best(rows: pd.DataFrame, candidates: tuple[Candidate, ...], policy: Policy) -> TrainedModel:
+    """The best candidate on rows in canonical order."""
     features, charges = design_frame(rows), rows[LABEL].to_numpy(dtype=np.float64)
-    judged = [_out_of_fold(candidate, rows, policy=policy) for candidate in candidates]
-    results = tuple(
-        CandidateResult(
-            name=candidate.name, parameters=candidate.parameters, metrics=metrics(out_of_fold, policy=policy)
-        )
-        for candidate, out_of_fold in zip(candidates, judged, strict=True)
-    )
-    best = max(range(len(results)), key=lambda index: results[index].metrics[SELECTION_SKILL])
+    fold = folds(rows, policy=policy)
+    results, fold_pipelines = [], []
+    for candidate in candidates:
+        fitted = _fitted_on_other_folds(candidate, features, charges, fold, policy)
+        results.append(_result(candidate, rows, fold, fitted, policy))
+        fold_pipelines.append(fitted)
+    best = max(range(len(results)), key=lambda index: results[index].metrics[SELECTION_SKILL].value)
+    of_best = results[best].out_of_fold
+    of_nothing = of_the_median(of_best)
     return TrainedModel(
         candidate=results[best].name,
         pipeline=_fitted(candidates[best], features, charges, policy),
+        fold_pipelines=fold_pipelines[best],
         parameters=results[best].parameters,
         metrics=results[best].metrics,
-        candidates=results,
-        out_of_fold=judged[best],
-        reference=reference_profile(features, judged[best], policy=policy),
+        candidates=tuple(results),
+        baseline=CandidateResult(
+            name=MEDIAN, parameters={}, metrics=metrics(of_nothing, policy=policy), out_of_fold=of_nothing
+        ),
+        out_of_fold=of_best,
+        reference=reference_profile(rows, of_best, policy=policy),
         dataset_digest=_digest(rows),
     )
 
@@ -170,77 +127,99 @@ def canonical_order(frame: pd.DataFrame, *, seed: int) -> pd.DataFrame:
     return ordered.iloc[np.random.default_rng(seed).permutation(len(ordered))].reset_index(drop=True)
 
 
+def folds(rows: pd.DataFrame, *, policy: Policy) -> Indices:
+    """The fold of each row (0 …), of rows in canonical order.
+
+    Rows that agree in all features and in the charges are one person under two ids, as far as anybody can tell, and
+    share a fold: else a model would be tested on whom it was fitted on.
+    """
+    from sklearn.model_selection import KFold
+
+    people = pd.factorize(pd.util.hash_pandas_object(_content(rows), index=False).to_numpy())[0]
+    fold_of_person = np.empty(people.max() + 1, dtype=np.int64)
+    splits = KFold(policy.training.folds, shuffle=True, random_state=policy.training.seed).split(fold_of_person)
+    for number, (_, held_out) in enumerate(splits):
+        fold_of_person[held_out] = number
+    assigned: Indices = fold_of_person[people]
+    return assigned
+
+
 def example_patient() -> pd.DataFrame:
     """One row of model features made up from typical values: nobody's record."""
     made_up = {"age": 40, "sex": SEXES[0], "region": REGIONS[0], "bmi": 27.5, "smoker": False, "children": 1}
-    frame = nw.from_native(pd.DataFrame([made_up | {PATIENT_KEY: ""}])).lazy()
-    return risk_features(frame).collect().to_pandas().loc[:, list(MODEL_FEATURES)]
+    return _features_of(pd.DataFrame([made_up]))
 
 
-def _pipeline(candidate: Candidate, seed: int) -> "Pipeline":
-    """Preprocessing and estimator in one, so that whatever is fitted is fitted on training rows only.
+def probe_patients(count: int = 200) -> pd.DataFrame:
+    """Rows of model features drawn at random from the whole range of attributes: nobody's records.
 
-    Numbers go in as they are: both candidates split on order, which no scaling changes.
+    A model's answers to them, taken when it is made, tell later whether it is still the same model.
     """
-    from sklearn.compose import ColumnTransformer
-    from sklearn.pipeline import Pipeline
-    from sklearn.preprocessing import OneHotEncoder
+    random = np.random.default_rng(count)
+    drawn = {
+        "age": random.integers(0, 91, count),
+        "sex": random.choice(SEXES, count),
+        "region": random.choice(REGIONS, count),
+        "bmi": np.round(random.uniform(12.0, 70.0, count), 1),
+        "smoker": random.random(count) < 0.5,  # noqa: PLR2004
+        "children": random.integers(0, 9, count),
+    }
+    return _features_of(pd.DataFrame(drawn))
 
-    one_hot = OneHotEncoder(
-        categories=[list(categories) for categories in CATEGORICAL_FEATURES.values()], sparse_output=False
-    )
-    preprocessing = ColumnTransformer(
-        [
-            ("numbers", "passthrough", [*NUMERIC_FEATURES, *BOOLEAN_FEATURES]),
-            ("categories", one_hot, list(CATEGORICAL_FEATURES)),
-        ]
-    )
-    estimator = candidate.estimator(candidate.parameters, seed)
-    return Pipeline([("preprocessing", preprocessing), ("model", estimator)])
+
+def _features_of(attributes: pd.DataFrame) -> pd.DataFrame:
+    frame = nw.from_native(attributes.assign(**{PATIENT_KEY: ""})).lazy()
+    return risk_features(frame).collect().to_pandas().loc[:, list(MODEL_FEATURES)]
 
 
 def _fitted(candidate: Candidate, features: pd.DataFrame, charges: Floats, policy: Policy) -> "Pipeline":
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-    # Boosting's own threads gain nothing at this size, and on a busy machine they wait for each other for seconds.
-    with threadpool_limits(limits=1, user_api="openmp"):
-        return _pipeline(candidate, policy.training.seed).fit(features, charges)
+    # Boosting's own threads gain nothing at this size, and wait for each other on a busy machine; those of the linear
+    # algebra add up in an order of their own, which shows in the last bit.
+    with threadpool_limits(limits=1):
+        return pipeline_of(candidate, seed=policy.training.seed).fit(features, charges)
 
 
-def _out_of_fold(candidate: Candidate, rows: pd.DataFrame, *, policy: Policy) -> OutOfFold:
-    """Predictions for each row by a pipeline fitted on the other folds; `rows` in canonical order."""
-    from sklearn.model_selection import KFold
-
-    features, charges = design_frame(rows), rows[LABEL].to_numpy(dtype=np.float64)
-    fold = np.empty(len(rows), dtype=np.int64)
-    predicted, baseline, true_score, risk_score, baseline_score = (np.empty(len(rows)) for _ in range(5))
-    splits = list(KFold(policy.training.folds, shuffle=True, random_state=policy.training.seed).split(features))
-
-    def predictions(split: tuple[Indices, Indices]) -> Floats:
-        pipeline = _fitted(candidate, features.iloc[split[0]], charges[split[0]], policy)
-        return predicted_charges(pipeline, features.iloc[split[1]])
+def _fitted_on_other_folds(
+    candidate: Candidate, features: pd.DataFrame, charges: Floats, fold: Indices, policy: Policy
+) -> "tuple[Pipeline, ...]":
+    def fitted(number: int) -> "Pipeline":
+        others = fold != number
+        return _fitted(candidate, features[others], charges[others], policy)
 
     # Trees grow outside Python's lock, so folds go side by side; each is fitted serially and the same to the bit.
     with ThreadPoolExecutor(_THREADS) as threads:
-        of_folds = list(threads.map(predictions, splits))
-    for number, ((fitted_on, held_out), of_fold) in enumerate(zip(splits, of_folds, strict=True)):
-        scale = np.sort(charges[fitted_on])
-        fold[held_out] = number
-        predicted[held_out] = of_fold
-        baseline[held_out] = np.median(scale)
-        true_score[held_out] = percentile(scale, charges[held_out])
-        risk_score[held_out] = percentile(scale, predicted[held_out])
-        baseline_score[held_out] = percentile(scale, baseline[held_out])
-    return OutOfFold(
+        return tuple(threads.map(fitted, range(policy.training.folds)))
+
+
+def _result(
+    candidate: Candidate, rows: pd.DataFrame, fold: Indices, fitted: "tuple[Pipeline, ...]", policy: Policy
+) -> CandidateResult:
+    out_of_fold = judged(
         patient_key=rows[PATIENT_KEY].to_numpy(),
         fold=fold,
-        charges=charges,
-        predicted=predicted,
-        baseline=baseline,
-        true_score=true_score,
-        risk_score=risk_score,
-        baseline_score=baseline_score,
+        charges=rows[LABEL].to_numpy(dtype=np.float64),
+        predicted=predicted_by_fold(fitted, design_frame(rows), fold),
+        groups=groups_of(rows),
     )
+    return CandidateResult(
+        name=candidate.name,
+        parameters=candidate.parameters,
+        metrics=metrics(out_of_fold, policy=policy),
+        out_of_fold=out_of_fold,
+    )
+
+
+def predicted_by_fold(
+    by_fold: "Mapping[int, Pipeline] | tuple[Pipeline, ...]", features: pd.DataFrame, fold: Indices
+) -> Floats:
+    """Predicted charges (US dollars) of each row by the pipeline of its fold."""
+    predicted = np.empty(len(features))
+    for number in np.unique(fold):
+        here = fold == number
+        predicted[here] = predicted_charges(by_fold[int(number)], features[here])
+    return predicted
 
 
 def _require_trainable(frame: pd.DataFrame, policy: Policy) -> None:
@@ -248,12 +227,12 @@ def _require_trainable(frame: pd.DataFrame, policy: Policy) -> None:
         raise TrainingError(
             f"The training table lacks {', '.join(missing)}: materialise silver_patients and risk_features again."
         )
-    if fault := _population_fault(frame, policy):
+    if fault := population_fault(frame, policy):
         raise TrainingError(f"The training population does not allow an honest model: {fault}.")
 
 
-def _population_fault(frame: pd.DataFrame, policy: Policy) -> str | None:
-    """The first reason against training on the frame, with its numbers and the next step, or None."""
+def population_fault(frame: pd.DataFrame, policy: Policy) -> str | None:
+    """The first reason against training or judging on the frame, with its numbers and the next step, or None."""
     rules, patients = policy.training, len(frame)
     if patients < rules.minimum_patients:
         return (
@@ -284,7 +263,11 @@ def _label_fault(charges: Floats, minimum_with_cost: int) -> str | None:
     return None
 
 
+def _content(rows: pd.DataFrame) -> pd.DataFrame:
+    """What a row says of its patient besides who it is."""
+    return pd.concat([design_frame(rows), rows[LABEL].astype("float64")], axis=1)
+
+
 def _digest(rows: pd.DataFrame) -> str:
     """16 hex digits of the features and charges of rows in canonical order."""
-    content = pd.concat([design_frame(rows), rows[LABEL].astype("float64")], axis=1)
-    return sha256(pd.util.hash_pandas_object(content, index=False).to_numpy().tobytes()).hexdigest()[:16]
+    return sha256(pd.util.hash_pandas_object(_content(rows), index=False).to_numpy().tobytes()).hexdigest()[:16]

@@ -6,10 +6,10 @@ from typing import Any
 import narwhals as nw
 import pyarrow as pa
 
-from healthcare_assets.domain.tables import CRITERION_FIELDS, Column, ColumnType
+from healthcare_assets.domain.tables import STRUCT_FIELDS, Column, ColumnType
 from healthcare_assets.errors import LakehouseError
 
-_SCALARS: Mapping[ColumnType, pa.DataType] = {
+_SCALARS: Mapping[str, pa.DataType] = {
     "string": pa.string(),
     "integer": pa.int64(),
     "float": pa.float64(),
@@ -18,10 +18,13 @@ _SCALARS: Mapping[ColumnType, pa.DataType] = {
     "timestamp": pa.timestamp("us", tz="UTC"),
 }
 
-ARROW_TYPES: Mapping[ColumnType, pa.DataType] = {
+ARROW_TYPES: Mapping[str, pa.DataType] = {
     **_SCALARS,
     "strings": pa.list_(pa.string()),
-    "criteria": pa.list_(pa.struct([(name, _SCALARS[type_]) for name, type_ in CRITERION_FIELDS])),
+    **{
+        kind: pa.list_(pa.struct([(name, _SCALARS[type_]) for name, type_ in fields]))
+        for kind, fields in STRUCT_FIELDS.items()
+    },
 }
 
 
@@ -119,7 +122,7 @@ def _fits(found: nw.dtypes.DType, declared: ColumnType) -> bool:
         inner = found.inner
         if isinstance(inner, nw.Struct):
             # Spark casts a struct by position, Polars by name: only the declared order means the same to both.
-            return declared == "criteria" and [f.name for f in inner.fields] == [name for name, _ in CRITERION_FIELDS]
+            return [field.name for field in inner.fields] == [name for name, _ in STRUCT_FIELDS.get(declared, ())]
         return declared == "strings" and isinstance(inner, nw.String | nw.Unknown)
     return isinstance(found, _NEUTRAL_TYPES.get(declared, ()))
 

@@ -1,7 +1,8 @@
 """The model registry: MLflow, asked by alias and never by listing: those leave aliases out on Unity Catalog."""
 
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -19,19 +20,27 @@ from healthcare_assets.resources.mlflow_client import (
     open_client,
     sqlite_path,
 )
-from healthcare_assets.resources.training_run import Lineage, record_training
+from healthcare_assets.resources.training_run import METRICS_FILE, Lineage, log_files, record_run, record_training
 
 if TYPE_CHECKING:
-    import pandas as pd
     from mlflow.tracking import MlflowClient
+    from sklearn.pipeline import Pipeline
 
 Alias = Literal["champion", "challenger", "previous"]
+Component = Literal["training", "governance", "scoring", "monitoring"]
+"""What a run is about: an experiment each."""
+
+_DIGEST_TAG = "sha256."
 
 _NEXT_STEP: Mapping[Alias, str] = {
     "champion": "materialise trained_model and governance_verdict first",
     "challenger": "materialise trained_model first",
     "previous": "a second model has to become champion first",
 }
+
+
+class ChampionMovedError(RegistryError):
+    """Another process moved the alias since it was read."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,27 +61,33 @@ class ModelRegistry:
         tracking_uri: str,
         *,
         name: str = "health_insurance_cost",
-        experiment: str = "healthcare/local/training",
+        experiment_root: str = "healthcare/local",
     ) -> None:
-        """`tracking_uri` is `sqlite:///<absolute path>/mlflow.db` locally; artifacts then lie beside the database."""
+        """`tracking_uri` is `sqlite:///<absolute path>/mlflow.db` locally; artifacts then lie beside the database.
+
+        Runs go to the experiments `<experiment_root>/<component>`.
+        """
         self.tracking_uri = tracking_uri
         self.name = name
-        self.experiment = experiment
+        self.experiment_root = experiment_root
 
-    def register(self, trained: TrainedModel, *, example: "pd.DataFrame", lineage: Lineage) -> ModelVersion:
-        """Record the training and make its model the challenger, in a new version.
-
-        `example` is a row of model features that is nobody's record: it is stored with the model. No other row is.
-        """
+    def register(self, trained: TrainedModel, *, lineage: Lineage) -> ModelVersion:
+        """Record the training and make its model the challenger, in a new version. No patient's row is stored."""
         with answering(self.tracking_uri):
-            recorded = record_training(self._client, self._experiment_id(), trained, example=example, lineage=lineage)
+            recorded = record_training(self._client, self._experiment_id("training"), trained, lineage=lineage)
             self._require_registered_model()
             created = self._client.create_model_version(
                 self.name,
                 # Where it lies, and not `models:/<id>`: MLflow looks that up in the process's default tracking URI.
                 source=recorded.location,
                 run_id=recorded.run_id,
-                tags={"candidate": trained.candidate, **lineage.as_tags()},
+                tags={
+                    "candidate": trained.candidate,
+                    "dataset_digest": trained.dataset_digest,
+                    "compliance_status": "not judged",
+                    **lineage.as_tags(),
+                    **{f"{_DIGEST_TAG}{file}": digest for file, digest in recorded.digests.items()},
+                },
             )
             version = str(created.version)
             self._client.set_registered_model_alias(self.name, "challenger", version)
@@ -104,54 +119,140 @@ class ModelRegistry:
         with answering(self.tracking_uri):
             return dict(self._client.get_run(version.run_id).data.metrics)
 
-    def candidate(self, version: ModelVersion) -> str:
-        """Which of the candidates the version is, by its declared name."""
+    def results(self, version: ModelVersion) -> dict[str, dict[str, float]]:
+        """What each candidate of the version's training, and the median, reached out of fold: metrics by name."""
         with answering(self.tracking_uri):
-            return str(self._client.get_run(version.run_id).data.params["candidate"])
+            path = self._client.download_artifacts(version.run_id, METRICS_FILE)
+            stored = json.loads(Path(path).read_text(encoding="utf-8"))
+        return {
+            name: {metric: estimate["value"] for metric, estimate in metrics.items()}
+            for name, metrics in stored.items()
+        }
+
+    def tags(self, version: ModelVersion) -> dict[str, str]:
+        """The version's tags: which candidate it is, its lineage, what became of it."""
+        with answering(self.tracking_uri):
+            return dict(self._client.get_model_version(self.name, version.version).tags)
+
+    def describe(self, version: ModelVersion, *, tags: Mapping[str, str], description: str | None = None) -> None:
+        """Set tags of the version, and its description when one is given."""
+        with answering(self.tracking_uri):
+            for name, value in tags.items():
+                self._client.set_model_version_tag(self.name, version.version, name, value)
+            if description is not None:
+                self._client.update_model_version(self.name, version.version, description)
 
     def load(self, version: ModelVersion) -> LoadedModel:
-        """The version ready to score with: it predicts what the registered model predicted, to the bit."""
-        pipeline, reference = model_artifact.load(self._folder(version))
+        """The version ready to score with: it predicts what the registered model predicted, to the bit.
+
+        RegistryError when a file is not the one that was registered.
+        """
+        pipeline, reference = model_artifact.load(self._folder(version), self._digests(version))
         return LoadedModel(pipeline=pipeline, reference=reference, name=version.name, version=version.version)
 
-    def promote(self, version: ModelVersion) -> ModelVersion | None:
-        """Make the version champion and the present champion, which is returned, previous.
+    def load_folds(self, version: ModelVersion) -> "tuple[Pipeline, ...]":
+        """The pipelines of the version's folds, which judge it on patients that it was trained on."""
+        return model_artifact.load_folds(self._folder(version), self._digests(version))
 
-        Nothing moves when the version is the champion already, or does not exist.
+    def load_probe(self, version: ModelVersion) -> model_artifact.Probe:
+        """What the model predicted for made-up patients in the process that made it."""
+        return model_artifact.load_probe(self._folder(version), self._digests(version))
+
+    def promote(
+        self, version: ModelVersion, *, instead_of: ModelVersion | None, record: Callable[[], None] = lambda: None
+    ) -> None:
+        """Make the version champion and the present champion previous; nothing moves when it is the champion already.
+
+        `instead_of` is the champion that it was compared with. ChampionMovedError when another one, or none, is
+        champion by now: of two promotions at once the second finds out. `record` is called when the move is certain,
+        and before it: a model may be written down and not yet promoted, but never promoted without a record.
         """
-        with answering(self.tracking_uri), self._exclusively():
-            self._client.get_model_version(self.name, version.version)
+        with self._exclusively():
+            self.tags(version)
             champion = self.version_by_alias("champion")
-            if champion is not None and champion.version == version.version:
-                return champion
-            if champion is not None:
-                self._client.set_registered_model_alias(self.name, "previous", champion.version)
-            self._client.set_registered_model_alias(self.name, "champion", version.version)
-        return champion
+            if champion != instead_of:
+                raise ChampionMovedError(
+                    f"{_named(champion)} is champion by now and {_named(instead_of)} was when the model was judged: "
+                    "materialise governance_verdict again."
+                )
+            record()
+            if champion != version:
+                self._move_champion(version, previous=champion)
+
+    def roll_back(self, record: Callable[[ModelVersion, ModelVersion], None]) -> tuple[ModelVersion, ModelVersion]:
+        """Make the previous champion champion again; returns the one that goes and the one that comes.
+
+        Afterwards nothing is previous, so that a second roll-back cannot bring back what the first one took away.
+        `record` is called with both before anything moves.
+        """
+        with self._exclusively():
+            champion, previous = self.required_version("champion"), self.required_version("previous")
+            record(champion, previous)
+            self._move_champion(previous, previous=None)
+        return champion, previous
+
+    def record_run(
+        self,
+        component: Component,
+        name: str,
+        *,
+        metrics: Mapping[str, float],
+        tags: Mapping[str, str],
+        files: Mapping[str, bytes] = {},
+    ) -> str:
+        """Record a finished run with files by their path in its artifacts; returns its id."""
+        with answering(self.tracking_uri):
+            experiment = self._experiment_id(component)
+            return record_run(self._client, experiment, name, metrics=metrics, tags=tags, files=files)
+
+    def attach(self, version: ModelVersion, files: Mapping[str, bytes]) -> None:
+        """Put files, by their path, beside the version's own in the artifacts of the run that made it."""
+        with answering(self.tracking_uri):
+            log_files(self._client, version.run_id, files)
 
     @cached_property
     def _client(self) -> "MlflowClient":
         return open_client(self.tracking_uri)
 
-    def _exclusively(self) -> AbstractContextManager[object]:
-        database = sqlite_path(self.tracking_uri)
-        return nullcontext() if database is None else database_lock(database)
+    def _move_champion(self, version: ModelVersion, *, previous: ModelVersion | None) -> None:
+        with answering(self.tracking_uri):
+            if previous is not None:
+                self._client.set_registered_model_alias(self.name, "previous", previous.version)
+            self._client.set_registered_model_alias(self.name, "champion", version.version)
+            if previous is None and self.version_by_alias("previous") is not None:
+                self._client.delete_registered_model_alias(self.name, "previous")
 
-    def _experiment_id(self) -> str:
-        known = self._client.get_experiment_by_name(self.experiment)
-        return self._made_experiment_id() if known is None else str(known.experiment_id)
-
-    def _made_experiment_id(self) -> str:
+    @contextmanager
+    def _exclusively(self) -> Iterator[None]:
+        """No other process of this machine moves an alias meanwhile."""
         database = sqlite_path(self.tracking_uri)
-        location = None if database is None else (artifact_root(database) / self.experiment).absolute().as_uri()
-        make = partial(self._client.create_experiment, self.experiment, artifact_location=location)
-        return str(create_or_find(make, self._experiment_id))
+        with answering(self.tracking_uri), ExitStack() as stack:
+            if database is not None:
+                stack.enter_context(database_lock(database))
+            held = stack.pop_all()
+        with held:
+            yield
+
+    def _experiment_id(self, component: Component) -> str:
+        known = self._client.get_experiment_by_name(f"{self.experiment_root}/{component}")
+        return self._made_experiment_id(component) if known is None else str(known.experiment_id)
+
+    def _made_experiment_id(self, component: Component) -> str:
+        name, database = f"{self.experiment_root}/{component}", sqlite_path(self.tracking_uri)
+        location = None if database is None else (artifact_root(database) / name).absolute().as_uri()
+        make = partial(self._client.create_experiment, name, artifact_location=location)
+        return str(create_or_find(make, partial(self._experiment_id, component)))
 
     def _require_registered_model(self) -> None:
         create_or_find(
             lambda: self._client.create_registered_model(self.name),
             lambda: self._client.get_registered_model(self.name),
         )
+
+    def _digests(self, version: ModelVersion) -> dict[str, str]:
+        """The SHA-256 of each file of the model, as it was registered."""
+        tags = self.tags(version)
+        return {tag.removeprefix(_DIGEST_TAG): value for tag, value in tags.items() if tag.startswith(_DIGEST_TAG)}
 
     def _folder(self, version: ModelVersion) -> Path:
         """The model's files: where they lie, when that is this machine, and else a copy."""
@@ -160,3 +261,7 @@ class ModelRegistry:
 
             location = self._client.get_model_version_download_uri(self.name, version.version)
             return Path(download_artifacts(location, tracking_uri=self.tracking_uri, registry_uri=self.tracking_uri))
+
+
+def _named(version: ModelVersion | None) -> str:
+    return "no version" if version is None else f"version {version.version}"

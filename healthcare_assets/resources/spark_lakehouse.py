@@ -12,7 +12,7 @@ from uuid import uuid4
 import narwhals as nw
 import pyarrow as pa
 
-from healthcare_assets.domain.tables import CRITERION_FIELDS, PARTITION_COLUMN, Column, ColumnType, Table
+from healthcare_assets.domain.tables import PARTITION_COLUMN, STRUCT_FIELDS, Column, Table
 from healthcare_assets.errors import LakehouseError
 from healthcare_assets.resources.arrow_types import (
     arrow_schema,
@@ -37,7 +37,7 @@ from healthcare_assets.resources.table_faults import (
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-_SCALARS: Mapping[ColumnType, str] = {
+_SCALARS: Mapping[str, str] = {
     "string": "string",
     "integer": "bigint",
     "float": "double",
@@ -45,10 +45,13 @@ _SCALARS: Mapping[ColumnType, str] = {
     "date": "date",
     "timestamp": "timestamp",
 }
-_SPARK_TYPES: Mapping[ColumnType, str] = {
+_SPARK_TYPES: Mapping[str, str] = {
     **_SCALARS,
     "strings": "array<string>",
-    "criteria": f"array<struct<{', '.join(f'{name}: {_SCALARS[type_]}' for name, type_ in CRITERION_FIELDS)}>>",
+    **{
+        kind: f"array<struct<{', '.join(f'{name}: {_SCALARS[type_]}' for name, type_ in fields)}>>"
+        for kind, fields in STRUCT_FIELDS.items()
+    },
 }
 _DELETED = "__deleted"
 _RANK = "__rank"

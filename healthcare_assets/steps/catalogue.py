@@ -33,9 +33,17 @@ STEPS: Mapping[str, Step] = {
         ),
         Step(name="dimension", module="healthcare_assets.steps.dimension", assets=("dim_patients",)),
         Step(name="features", module="healthcare_assets.steps.features", assets=("risk_features",)),
-        Step(name="training", module="healthcare_assets.steps.training", assets=("trained_model",), daily=False),
         Step(
-            name="governance", module="healthcare_assets.steps.governance", assets=("governance_verdict",), daily=False
+            name="training",
+            module="healthcare_assets.steps.training",
+            assets=("trained_model", "training_patients"),
+            daily=False,
+        ),
+        Step(
+            name="governance",
+            module="healthcare_assets.steps.governance",
+            assets=("governance_verdict", "champion_history"),
+            daily=False,
         ),
         Step(name="scoring", module="healthcare_assets.steps.scoring", assets=("predictions",)),
     )

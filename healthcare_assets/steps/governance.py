@@ -1,85 +1,171 @@
 """`trained_model` → `governance_verdict`: the challenger judged, promoted or refused, and the decision written down."""
 
+import json
 from dataclasses import asdict
 from uuid import uuid4
 
 import pyarrow as pa
 
-from healthcare_assets.domain.governance import Evidence, Verdict, decide
-from healthcare_assets.domain.hipaa import columns_on_allow_list, training_table_evidence
-from healthcare_assets.domain.tables import BRONZE_PATIENTS, GOVERNANCE_VERDICT, TABLES
+from healthcare_assets.domain import model_card
+from healthcare_assets.domain.governance import Verdict, decide, refused
+from healthcare_assets.domain.model_card import VerdictRecord
+from healthcare_assets.domain.tables import CHAMPION_HISTORY, GOVERNANCE_VERDICT
 from healthcare_assets.resources.arrow_types import arrow_schema
-from healthcare_assets.resources.registry import ModelVersion
+from healthcare_assets.resources.registry import ChampionMovedError, ModelVersion
+from healthcare_assets.resources.training_run import DATA_VERSION_TAG
+from healthcare_assets.steps.champion import append_move
+from healthcare_assets.steps.examination import Examination, examine
 from healthcare_assets.steps.report import AssetReport, Markdown, StepReport
 from healthcare_assets.steps.runtime import Runtime, row_count
-from healthcare_assets.steps.training import training_table
+
+_DECIDED_BY = "governance_verdict"
 
 
 def run(runtime: Runtime) -> StepReport:
-    lakehouse, registry = runtime.lakehouse, runtime.registry
+    registry = runtime.registry
     challenger = registry.required_version("challenger")
     champion = registry.version_by_alias("champion")
-    verdict = decide(_evidence(runtime, challenger), policy=runtime.policy)
-    record = _record(runtime, challenger, champion, verdict)
-    lakehouse.append(GOVERNANCE_VERDICT, lakehouse.from_batches([record], columns=GOVERNANCE_VERDICT.columns))
-    # The record comes first: a model may be judged and not yet promoted, but never promoted without a verdict.
-    if verdict.decision == "approved":
-        registry.promote(challenger)
-    return (
-        AssetReport(
-            asset=GOVERNANCE_VERDICT.name,
-            location=lakehouse.location(GOVERNANCE_VERDICT),
-            rows_in_table=row_count(lakehouse, lakehouse.scan(GOVERNANCE_VERDICT)),
-            metadata={
-                "decision": verdict.decision,
-                "model_version": challenger.version,
-                "champion_before": champion.version if champion else "none",
-                "reasons": Markdown("\n".join(f"- {reason}" for reason in verdict.reasons) or "All criteria passed."),
-                "criteria": Markdown(_criteria_table(verdict)),
-            },
-        ),
+    found = examine(runtime, challenger, champion)
+    record = _decided(runtime, challenger, champion, found)
+    _publish(runtime, challenger, record)
+    return (_verdict_report(runtime, record, champion), _history_report(runtime))
+
+
+def _decided(
+    runtime: Runtime, challenger: ModelVersion, champion: ModelVersion | None, found: Examination
+) -> VerdictRecord:
+    """Decide, write the verdict down and move the alias, in this order; a champion who moved meanwhile refuses all."""
+    verdict = decide(found.evidence, policy=runtime.policy)
+    record = _record(runtime, challenger, found, verdict)
+    if verdict.decision == "rejected":
+        _append(runtime, record)
+        return record
+
+    def write_down() -> None:
+        _append(runtime, record)
+        if champion != challenger:
+            append_move(
+                runtime,
+                action="promotion",
+                to=challenger,
+                instead_of=champion,
+                who=_DECIDED_BY,
+                why="approved: all criteria passed",
+                verdict_id=record.verdict_id,
+            )
+
+    try:
+        runtime.registry.promote(challenger, instead_of=champion, record=write_down)
+    except ChampionMovedError as error:
+        record = _record(runtime, challenger, found, refused(verdict, str(error)))
+        _append(runtime, record)
+    return record
+
+
+def _record(runtime: Runtime, challenger: ModelVersion, found: Examination, verdict: Verdict) -> VerdictRecord:
+    tags = runtime.registry.tags(challenger)
+    against = found.evidence.against_champion
+    return VerdictRecord(
+        verdict_id=str(uuid4()),
+        model_name=challenger.name,
+        model_version=challenger.version,
+        candidate=tags.get("candidate"),
+        verdict=verdict,
+        metrics=found.evidence.metrics,
+        beside=found.beside,
+        groups=found.evidence.groups,
+        patients=found.patients,
+        known_share=found.known_share,
+        champion_version=against.champion if against else None,
+        data_versions=found.data_versions,
+        trained_on_data_versions={
+            tag.removeprefix(DATA_VERSION_TAG): value for tag, value in tags.items() if tag.startswith(DATA_VERSION_TAG)
+        },
+        code_version=runtime.code_version,
+        trained_by_code_version=tags.get("code_version"),
+        mlflow_run_id=challenger.run_id,
+        dagster_run_id=runtime.run_id,
+        decided_at=runtime.now,
     )
 
 
-def _evidence(runtime: Runtime, challenger: ModelVersion) -> Evidence:
-    """The metrics as the registry stores them, and the HIPAA evidence as the tables show it now."""
-    lakehouse = runtime.lakehouse
-    published = {
-        table.name: lakehouse.scan(table).collect_schema().names()
-        for table in TABLES.values()
-        if table is not BRONZE_PATIENTS
-    }
-    return Evidence(
-        metrics=runtime.registry.evidence(challenger),
-        hipaa=[
-            columns_on_allow_list(published),
-            training_table_evidence(training_table(lakehouse), policy=runtime.policy),
-        ],
-    )
-
-
-def _record(
-    runtime: Runtime, challenger: ModelVersion, champion: ModelVersion | None, verdict: Verdict
-) -> pa.RecordBatch:
+def _append(runtime: Runtime, record: VerdictRecord) -> None:
     row = {
-        "verdict_id": str(uuid4()),
-        "model_name": challenger.name,
-        "model_version": challenger.version,
-        "decision": verdict.decision,
-        "reasons": list(verdict.reasons),
-        "criteria": [asdict(criterion) for criterion in verdict.criteria],
-        "champion_version": champion.version if champion else None,
-        "code_version": runtime.code_version,
-        "decided_at": runtime.now,
+        "verdict_id": record.verdict_id,
+        "model_name": record.model_name,
+        "model_version": record.model_version,
+        "decision": record.verdict.decision,
+        "reasons": list(record.verdict.reasons),
+        "criteria": [asdict(criterion) for criterion in record.verdict.criteria],
+        "champion_version": record.champion_version,
+        "data_versions": json.dumps(dict(record.data_versions), sort_keys=True),
+        "trained_on_data_versions": json.dumps(dict(record.trained_on_data_versions), sort_keys=True),
+        "code_version": record.code_version,
+        "trained_by_code_version": record.trained_by_code_version,
+        "mlflow_run_id": record.mlflow_run_id,
+        "dagster_run_id": record.dagster_run_id,
+        "decided_at": record.decided_at,
     }
-    return pa.RecordBatch.from_pylist([row], schema=arrow_schema(GOVERNANCE_VERDICT.columns))
+    batch = pa.RecordBatch.from_pylist([row], schema=arrow_schema(GOVERNANCE_VERDICT.columns))
+    lakehouse = runtime.lakehouse
+    lakehouse.append(GOVERNANCE_VERDICT, lakehouse.from_batches([batch], columns=GOVERNANCE_VERDICT.columns))
 
 
-def _criteria_table(verdict: Verdict) -> str:
-    head = "| criterion | value | must be | passed |\n|---|---:|---:|:---:|"
-    lines = (
-        f"| {c.name} | {'unknown' if c.value is None else f'{c.value:.4g}'} | {c.comparison} {c.threshold:g} "
-        f"| {'yes' if c.passed else 'NO'} |"
-        for c in verdict.criteria
+def _publish(runtime: Runtime, challenger: ModelVersion, record: VerdictRecord) -> None:
+    """Tell the registry: the version's tags and description, the card beside it, a run of the governance experiment."""
+    decision = record.verdict.decision
+    cards = {
+        "model_card.html": model_card.html(record, policy=runtime.policy).encode(),
+        "model_card.md": model_card.markdown(record, policy=runtime.policy).encode(),
+    }
+    registry = runtime.registry
+    registry.record_run(
+        "governance",
+        f"version {record.model_version}: {decision}",
+        metrics={c.name: c.value for c in record.verdict.criteria if c.value is not None},
+        tags={
+            "decision": decision,
+            "verdict_id": record.verdict_id,
+            "model_version": record.model_version,
+            "code_version": record.code_version,
+            "dagster_run_id": record.dagster_run_id,
+        },
+        files=cards,
     )
-    return "\n".join([head, *lines])
+    registry.attach(challenger, {f"verdicts/{record.verdict_id}/{name}": card for name, card in cards.items()})
+    registry.describe(
+        challenger,
+        tags={"compliance_status": decision, "verdict_id": record.verdict_id},
+        description=model_card.description(record),
+    )
+
+
+def _verdict_report(runtime: Runtime, record: VerdictRecord, champion: ModelVersion | None) -> AssetReport:
+    verdict, policy, lakehouse = record.verdict, runtime.policy, runtime.lakehouse
+    return AssetReport(
+        asset=GOVERNANCE_VERDICT.name,
+        location=lakehouse.location(GOVERNANCE_VERDICT),
+        rows_in_table=row_count(lakehouse, lakehouse.scan(GOVERNANCE_VERDICT)),
+        metadata={
+            "decision": verdict.decision,
+            "model_version": record.model_version,
+            "champion_before": champion.version if champion else "none",
+            "verdict_id": record.verdict_id,
+            "reasons": Markdown("\n".join(f"- {reason}" for reason in verdict.reasons) or "All criteria passed."),
+            "criteria": Markdown(model_card.criteria_table(verdict.criteria)),
+            "metrics": Markdown(model_card.metrics_table(model_card.side_by_side(record))),
+            "bias_by_group": Markdown(model_card.groups_section(record.groups, policy=policy)),
+            "model_card": Markdown(model_card.markdown(record, policy=policy)),
+            "data_versions": json.dumps(dict(record.data_versions), sort_keys=True),
+            "code_version": record.code_version,
+        },
+    )
+
+
+def _history_report(runtime: Runtime) -> AssetReport:
+    lakehouse = runtime.lakehouse
+    return AssetReport(
+        asset=CHAMPION_HISTORY.name,
+        location=lakehouse.location(CHAMPION_HISTORY),
+        rows_in_table=row_count(lakehouse, lakehouse.scan(CHAMPION_HISTORY)),
+    )

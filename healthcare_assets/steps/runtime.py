@@ -57,7 +57,7 @@ class Runtime:
         return ModelRegistry(
             f"sqlite:///{root / 'mlflow.db'}",
             name=environment.model_name,
-            experiment=f"{environment.experiment_root}/training",
+            experiment_root=environment.experiment_root,
         )
 
     @cached_property

@@ -1,32 +1,41 @@
-"""`risk_features` → `trained_model`: the better candidate, registered in MLflow as the challenger."""
-
-from collections.abc import Mapping
+"""`risk_features` → `trained_model`: the best candidate, registered in MLflow as the challenger; and on whom."""
 
 import narwhals as nw
 import pandas as pd
+import pyarrow as pa
 
-from healthcare_assets.domain.tables import PARTITION_COLUMN, RISK_FEATURES, SILVER_PATIENTS
-from healthcare_assets.domain.training import example_patient, train
+from healthcare_assets.domain.evaluation import OutOfFold
+from healthcare_assets.domain.model_card import metrics_table
+from healthcare_assets.domain.model_features import PATIENT_KEY
+from healthcare_assets.domain.tables import PARTITION_COLUMN, RISK_FEATURES, SILVER_PATIENTS, TRAINING_PATIENTS
+from healthcare_assets.domain.training import TrainedModel, train
+from healthcare_assets.resources.arrow_types import arrow_schema
 from healthcare_assets.resources.lakehouse import Lakehouse
+from healthcare_assets.resources.registry import ModelVersion
 from healthcare_assets.resources.training_run import Lineage
 from healthcare_assets.steps.report import AssetReport, Markdown, StepReport
-from healthcare_assets.steps.runtime import Runtime
+from healthcare_assets.steps.runtime import Runtime, row_count
+
+TRAINED_FROM = (RISK_FEATURES, SILVER_PATIENTS)
+"""The tables that a training reads."""
 
 
 def run(runtime: Runtime) -> StepReport:
     lakehouse, registry = runtime.lakehouse, runtime.registry
+    # Asked before the tables are read: a version on record is never newer than what was trained on.
+    versions = {table.name: str(lakehouse.version(table)) for table in TRAINED_FROM}
     table = training_table(lakehouse)
     runtime.log(f"Training the candidates on {len(table):,} patients whose charges are known.")
     trained = train(table, policy=runtime.policy)
     version = registry.register(
         trained,
-        example=example_patient(),
         lineage=Lineage(
-            data_versions={t.name: str(lakehouse.version(t)) for t in (RISK_FEATURES, SILVER_PATIENTS)},
+            data_versions=versions,
             code_version=runtime.code_version,
             dagster_run_id=runtime.run_id,
         ),
     )
+    members = _append_members(runtime, version, trained.out_of_fold)
     return (
         AssetReport(
             asset="trained_model",
@@ -38,10 +47,30 @@ def run(runtime: Runtime) -> StepReport:
                 "patients": len(table),
                 "mlflow_run_id": version.run_id,
                 "dataset_digest": trained.dataset_digest,
-                "candidates": Markdown(_side_by_side({c.name: c.metrics for c in trained.candidates})),
+                "candidates": Markdown(_side_by_side(trained)),
             },
         ),
+        AssetReport(
+            asset=TRAINING_PATIENTS.name,
+            location=lakehouse.location(TRAINING_PATIENTS),
+            rows_in_table=row_count(lakehouse, lakehouse.scan(TRAINING_PATIENTS)),
+            metadata={"appended": members},
+        ),
     )
+
+
+def _append_members(runtime: Runtime, version: ModelVersion, out_of_fold: OutOfFold) -> int:
+    """Write down who was trained on, and in which fold."""
+    members = pa.RecordBatch.from_pydict(
+        {
+            "mlflow_run_id": [version.run_id] * len(out_of_fold.fold),
+            PATIENT_KEY: out_of_fold.patient_key,
+            "fold": out_of_fold.fold,
+        },
+        schema=arrow_schema(TRAINING_PATIENTS.columns),
+    )
+    lakehouse = runtime.lakehouse
+    return lakehouse.append(TRAINING_PATIENTS, lakehouse.from_batches([members], columns=TRAINING_PATIENTS.columns))
 
 
 def training_table(lakehouse: Lakehouse) -> pd.DataFrame:
@@ -60,12 +89,8 @@ def training_table(lakehouse: Lakehouse) -> pd.DataFrame:
     return table
 
 
-def _side_by_side(metrics: Mapping[str, Mapping[str, float]]) -> str:
-    """The candidates' metrics as a Markdown table, a metric a line."""
-    names = list(metrics)
-    head = f"| out of fold | {' | '.join(names)} |\n|---|{'---:|' * len(names)}"
-    lines = (
-        f"| {metric} | {' | '.join(f'{metrics[name][metric]:,.4g}' for name in names)} |"
-        for metric in metrics[names[0]]
-    )
-    return "\n".join([head, *lines])
+def _side_by_side(trained: TrainedModel) -> str:
+    """The candidates' and the median's overall metrics as a Markdown table, a metric a line."""
+    best, *others = sorted((*trained.candidates, trained.baseline), key=lambda result: result.name != trained.candidate)
+    beside = {best.name: best.metrics, **{result.name: result.metrics for result in others}}
+    return metrics_table(beside, first="out of fold")

@@ -1,8 +1,11 @@
 import dagster as dg
 
 from databricks_steps.launcher import Results, StepLauncher
-from healthcare_assets.defs.table_assets import DATA_SCIENCE
+from healthcare_assets.defs.table_assets import DATA_SCIENCE, table_spec
+from healthcare_assets.domain.tables import TRAINING_PATIENTS
 from healthcare_assets.steps.catalogue import code_version
+
+TRAINED_FROM = ["risk_features", "silver_patients"]
 
 
 @dg.multi_asset(
@@ -11,12 +14,13 @@ from healthcare_assets.steps.catalogue import code_version
             "trained_model",
             description="The best of the candidates by its out-of-fold skill, trained on every patient whose charges "
             "are known; registered in MLflow as the challenger.",
-            deps=["risk_features", "silver_patients"],
+            deps=TRAINED_FROM,
             group_name="model",
             owners=[DATA_SCIENCE],
             kinds={"mlflow", "scikitlearn"},
             code_version=code_version("training"),
-        )
+        ),
+        table_spec(TRAINING_PATIENTS, group="model", owner=DATA_SCIENCE, deps=TRAINED_FROM, partitioned=False),
     ],
 )
 def trained_model(context: dg.AssetExecutionContext, steps: dg.ResourceParam[StepLauncher]) -> Results:
