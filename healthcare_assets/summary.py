@@ -8,16 +8,15 @@ import narwhals as nw
 from rich.table import Table as Grid
 
 from healthcare_assets.domain.candidates import GLM
+from healthcare_assets.domain.columns import PARTITION_COLUMN, Table
 from healthcare_assets.domain.tables import (
     BRONZE_PATIENTS,
     DIM_PATIENTS,
     GOVERNANCE_VERDICT,
-    PARTITION_COLUMN,
     PREDICTIONS,
     QUARANTINED_PATIENTS,
     RISK_CATEGORIES,
     SILVER_PATIENTS,
-    Table,
 )
 from healthcare_assets.domain.training import MEDIAN
 from healthcare_assets.steps.runtime import Runtime, counts

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import dagster as dg
 
 from healthcare_assets.defs.partitions import daily
-from healthcare_assets.domain.tables import Table
+from healthcare_assets.domain.columns import Table
 from healthcare_assets.steps.catalogue import code_version, step_for
 
 DATA_ENGINEERING = "team:data-engineering"

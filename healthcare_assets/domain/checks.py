@@ -10,8 +10,9 @@ from typing import Any
 
 import narwhals as nw
 
+from healthcare_assets.domain.columns import ColumnType, Table
 from healthcare_assets.domain.features import plausible_ranges
-from healthcare_assets.domain.tables import BMI_CATEGORIES, REGIONS, RISK_CATEGORIES, SEXES, ColumnType, Table
+from healthcare_assets.domain.tables import BMI_CATEGORIES, REGIONS, RISK_CATEGORIES, SEXES
 from healthcare_assets.policy import Policy
 
 Frame = nw.LazyFrame[Any]

@@ -10,7 +10,8 @@ from typing import Any
 
 import narwhals as nw
 
-from healthcare_assets.domain.tables import DIM_PATIENTS, PARTITION_COLUMN
+from healthcare_assets.domain.columns import PARTITION_COLUMN
+from healthcare_assets.domain.tables import DIM_PATIENTS
 
 Frame = nw.LazyFrame[Any]
 

@@ -7,7 +7,8 @@ from typing import Any
 import narwhals as nw
 import pandas as pd
 
-from healthcare_assets.domain.tables import PARTITION_COLUMN, REGIONS, RISK_FEATURES, SEXES
+from healthcare_assets.domain.columns import PARTITION_COLUMN
+from healthcare_assets.domain.tables import REGIONS, RISK_FEATURES, SEXES
 from healthcare_assets.policy import Policy
 
 Frame = nw.LazyFrame[Any]

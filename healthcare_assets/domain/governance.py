@@ -3,8 +3,7 @@
 import math
 import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import dataclass
 
 from healthcare_assets.domain.bootstrap import Estimate
 from healthcare_assets.domain.comparison import MAE_RATIO, R2_GAIN, RECALL_RATIO
@@ -12,10 +11,8 @@ from healthcare_assets.domain.evaluation import Metrics
 from healthcare_assets.domain.fairness import GroupCalibration, undecided_attributes
 from healthcare_assets.domain.hipaa import REQUIRED_EVIDENCE, HipaaEvidence
 from healthcare_assets.domain.leakage import Leak
+from healthcare_assets.domain.verdict import Comparison, Criterion, Verdict
 from healthcare_assets.policy import POLICY, Policy
-
-Comparison = Literal[">=", "<=", ">", "is"]
-Decision = Literal["approved", "rejected"]
 
 _COMPARE: Mapping[Comparison, Callable[[float, float], bool]] = {
     ">=": operator.ge,
@@ -24,33 +21,6 @@ _COMPARE: Mapping[Comparison, Callable[[float, float], bool]] = {
     "is": operator.eq,
 }
 _IN_WORDS: Mapping[Comparison, str] = {">=": "at least", "<=": "at most", ">": "over", "is": "exactly"}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Criterion:
-    """One thing that a model must show, and what it did show: the fields of `tables.CRITERION_FIELDS`."""
-
-    name: str
-    value: float | None
-    """None where the evidence holds no usable number."""
-    lower: float | None = None
-    upper: float | None = None
-    """Bootstrap 95 % interval of the value, where it has one."""
-    threshold: float
-    comparison: Comparison
-    passed: bool
-    detail: str
-    """The finding in one plain sentence."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Verdict:
-    """The decision on a model."""
-
-    decision: Decision
-    reasons: tuple[str, ...]
-    """A sentence a failed criterion; empty when approved."""
-    criteria: tuple[Criterion, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,11 +104,6 @@ def decide(evidence: Evidence, *, policy: Policy = POLICY) -> Verdict:
     criteria = tuple(_criteria(evidence, policy))
     reasons = tuple(criterion.detail for criterion in criteria if not criterion.passed)
     return Verdict(decision="rejected" if reasons else "approved", reasons=reasons, criteria=criteria)
-
-
-def refused(verdict: Verdict, reason: str) -> Verdict:
-    """The verdict as a rejection, for one reason more."""
-    return replace(verdict, decision="rejected", reasons=(*verdict.reasons, reason))
 
 
 def _criteria(evidence: Evidence, policy: Policy) -> Iterator[Criterion]:

@@ -13,7 +13,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from healthcare_assets.domain.evaluation import Floats, r_squared
+from healthcare_assets.domain.bootstrap import Floats
+from healthcare_assets.domain.evaluation import r_squared
 from healthcare_assets.domain.model_features import LABEL, MODEL_FEATURES
 
 Codes = NDArray[np.int64]

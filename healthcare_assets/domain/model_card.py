@@ -13,9 +13,9 @@ from datetime import datetime
 from healthcare_assets.domain.bootstrap import Estimate
 from healthcare_assets.domain.evaluation import Metrics
 from healthcare_assets.domain.fairness import GroupCalibration, recall_gap_found
-from healthcare_assets.domain.governance import Criterion, Verdict
 from healthcare_assets.domain.plots import group_calibration_plot
 from healthcare_assets.domain.small_cells import suppressed
+from healthcare_assets.domain.verdict import Criterion, Verdict
 from healthcare_assets.policy import Policy
 
 _STYLE = """

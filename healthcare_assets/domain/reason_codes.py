@@ -16,7 +16,7 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
-from healthcare_assets.domain.evaluation import Floats
+from healthcare_assets.domain.bootstrap import Floats
 from healthcare_assets.domain.features import BMI_BANDS, SAFE_HARBOR_AGE, risk_features
 from healthcare_assets.domain.model_features import PATIENT_KEY, design_frame
 from healthcare_assets.domain.tables import REGIONS, SEXES

@@ -13,6 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from healthcare_assets.domain.bootstrap import Floats
+from healthcare_assets.domain.columns import PARTITION_COLUMN, REASON_CODE_FIELDS, ColumnType
 from healthcare_assets.domain.conformal import intervals
 from healthcare_assets.domain.evaluation import percentile
 from healthcare_assets.domain.model_features import (
@@ -31,7 +32,7 @@ from healthcare_assets.domain.risk_bands import (
     requires_review,
     risk_category,
 )
-from healthcare_assets.domain.tables import PARTITION_COLUMN, PREDICTIONS, REASON_CODE_FIELDS, ColumnType
+from healthcare_assets.domain.tables import PREDICTIONS
 from healthcare_assets.errors import HealthcareError
 from healthcare_assets.policy import POLICY, Policy
 

@@ -5,75 +5,11 @@ descriptions in the Dagster UI and the allow-list that the HIPAA evidence is com
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
 
-ColumnType = Literal[
-    "string", "integer", "float", "boolean", "date", "timestamp", "strings", "criteria", "reason_codes"
-]
-"""Integers are 64 bit, floats are double, timestamps are UTC microseconds, `strings` is a list of strings,
-`criteria` and `reason_codes` are lists of structs (see `STRUCT_FIELDS`)."""
+from healthcare_assets.domain.columns import PARTITION_COLUMN, Column, Table, column
 
-PARTITION_COLUMN = "partition_date"
-
-CRITERION_FIELDS: tuple[tuple[str, ColumnType], ...] = (
-    ("name", "string"),
-    ("value", "float"),
-    ("lower", "float"),
-    ("upper", "float"),
-    ("threshold", "float"),
-    ("comparison", "string"),
-    ("passed", "boolean"),
-    ("detail", "string"),
-)
-"""Fields of `governance.Criterion`."""
-
-REASON_CODE_FIELDS: tuple[tuple[str, ColumnType], ...] = (
-    ("attribute", "string"),
-    ("dollars", "float"),
-    ("text", "string"),
-)
-"""Fields of `reason_codes.ReasonCode`."""
-
-STRUCT_FIELDS: Mapping[str, tuple[tuple[str, ColumnType], ...]] = {
-    "criteria": CRITERION_FIELDS,
-    "reason_codes": REASON_CODE_FIELDS,
-}
-"""What each entry of a column of these types consists of."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Column:
-    """One column of a table."""
-
-    name: str
-    type: ColumnType
-    description: str
-    nullable: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Table:
-    """One table. A daily table is partitioned by `partition_date`; `key` names the columns that identify a row
-    (within a day, for a daily table)."""
-
-    name: str
-    description: str
-    columns: tuple[Column, ...]
-    daily: bool = True
-    key: tuple[str, ...] = ()
-
-    @property
-    def column_names(self) -> tuple[str, ...]:
-        return tuple(column.name for column in self.columns)
-
-
-def _column(name: str, type_: ColumnType, description: str, *, nullable: bool = False) -> Column:
-    return Column(name=name, type=type_, description=description, nullable=nullable)
-
-
-_DAY = _column(PARTITION_COLUMN, "date", "The day (UTC) that the row belongs to.")
-_PATIENT_KEY = _column(
+_DAY = column(PARTITION_COLUMN, "date", "The day (UTC) that the row belongs to.")
+_PATIENT_KEY = column(
     "patient_key", "string", "Pseudonym of the patient: keyed HMAC-SHA-256 of the normalised id, 32 hex digits."
 )
 
@@ -131,17 +67,17 @@ INSURANCE_PLANS = (
 )
 
 _ATTRIBUTES = (
-    _column("age", "integer", "Age in completed years on the day; 90 stands for 90 and over (Safe Harbor)."),
-    _column("sex", "string", "female or male."),
-    _column("region", "string", "northeast, northwest, southeast or southwest."),
-    _column("bmi", "float", "Body mass index in kg/m²."),
-    _column("smoker", "boolean", "Whether the patient smokes."),
-    _column("children", "integer", "Number of dependants covered."),
+    column("age", "integer", "Age in completed years on the day; 90 stands for 90 and over (Safe Harbor)."),
+    column("sex", "string", "female or male."),
+    column("region", "string", "northeast, northwest, southeast or southwest."),
+    column("bmi", "float", "Body mass index in kg/m²."),
+    column("smoker", "boolean", "Whether the patient smokes."),
+    column("children", "integer", "Number of dependants covered."),
 )
 _ENROLMENT = (
-    _column("charges", "float", "Medical charges of the year in US dollars; null while not known.", nullable=True),
-    _column("insurance_plan", "string", "Plan tier from the declared list; `other` for any other plan.", nullable=True),
-    _column(
+    column("charges", "float", "Medical charges of the year in US dollars; null while not known.", nullable=True),
+    column("insurance_plan", "string", "Plan tier from the declared list; `other` for any other plan.", nullable=True),
+    column(
         "coverage_start_year",
         "integer",
         "Year in which the coverage began; null where it would tell an age over 89 (Safe Harbor).",
@@ -151,22 +87,20 @@ _ENROLMENT = (
 
 
 def _nullable(columns: tuple[Column, ...]) -> tuple[Column, ...]:
-    return tuple(_column(c.name, c.type, c.description, nullable=True) for c in columns)
+    return tuple(column(c.name, c.type, c.description, nullable=True) for c in columns)
 
 
 BRONZE_PATIENTS = Table(
     name="bronze_patients",
     description="Patient records exactly as delivered, every value as text. The only table that holds identifiers.",
     columns=(
-        *(_column(name, "string", text, nullable=True) for name, text in _SOURCE_DESCRIPTIONS.items()),
-        _column("other_columns", "string", "Undeclared columns of the record as a JSON object.", nullable=True),
-        _column("malformed", "string", "Why the record could not be split into its columns.", nullable=True),
-        _column("id_expected", "boolean", "Whether the source has a patient_id column at all."),
-        _column("source_file", "string", "File or table that the record was read from."),
-        _column("source_row", "integer", "Position of the record in the day's delivery, from 1."),
-        _column(
-            "cutoff", "date", "Latest day (UTC) on which the record can have been written: later dates are future."
-        ),
+        *(column(name, "string", text, nullable=True) for name, text in _SOURCE_DESCRIPTIONS.items()),
+        column("other_columns", "string", "Undeclared columns of the record as a JSON object.", nullable=True),
+        column("malformed", "string", "Why the record could not be split into its columns.", nullable=True),
+        column("id_expected", "boolean", "Whether the source has a patient_id column at all."),
+        column("source_file", "string", "File or table that the record was read from."),
+        column("source_row", "integer", "Position of the record in the day's delivery, from 1."),
+        column("cutoff", "date", "Latest day (UTC) on which the record can have been written: later dates are future."),
         _DAY,
     ),
     key=("source_row",),
@@ -179,9 +113,9 @@ SILVER_PATIENTS = Table(
         _PATIENT_KEY,
         *_ATTRIBUTES,
         *_ENROLMENT,
-        _column("data_quality_score", "float", "Share of the record's expected values that were delivered, 0–100."),
-        _column("hipaa_deidentified", "boolean", "Computed per row: pseudonymous key, no age over 90."),
-        _column("source_records", "integer", "How many of the day's records this row stands for (1 + duplicates)."),
+        column("data_quality_score", "float", "Share of the record's expected values that were delivered, 0–100."),
+        column("hipaa_deidentified", "boolean", "Computed per row: pseudonymous key, no age over 90."),
+        column("source_records", "integer", "How many of the day's records this row stands for (1 + duplicates)."),
         _DAY,
     ),
     key=("patient_key",),
@@ -191,11 +125,11 @@ QUARANTINED_PATIENTS = Table(
     name="quarantined_patients",
     description="Records refused, with all their reasons and without identifiers; what was readable is kept.",
     columns=(
-        _column(_PATIENT_KEY.name, "string", _PATIENT_KEY.description, nullable=True),
+        column(_PATIENT_KEY.name, "string", _PATIENT_KEY.description, nullable=True),
         *_nullable(_ATTRIBUTES),
         *_ENROLMENT,
-        _column("reasons", "strings", "Every rule that the record breaks."),
-        _column("source_row", "integer", "Position of the record in bronze_patients for the day."),
+        column("reasons", "strings", "Every rule that the record breaks."),
+        column("source_row", "integer", "Position of the record in bronze_patients for the day."),
         _DAY,
     ),
     key=("source_row",),
@@ -208,10 +142,10 @@ DIM_PATIENTS = Table(
         _PATIENT_KEY,
         *_ATTRIBUTES,
         *_ENROLMENT,
-        _column("effective_date", "date", "First day of the version."),
-        _column("expiry_date", "date", "First day of the next version; null while current.", nullable=True),
-        _column("is_current_record", "boolean", "True for exactly one version of each patient."),
-        _column("record_version", "integer", "1 for the patient's first version, counted up."),
+        column("effective_date", "date", "First day of the version."),
+        column("expiry_date", "date", "First day of the next version; null while current.", nullable=True),
+        column("is_current_record", "boolean", "True for exactly one version of each patient."),
+        column("record_version", "integer", "1 for the patient's first version, counted up."),
     ),
     daily=False,
     key=("patient_key", "effective_date"),
@@ -223,12 +157,12 @@ RISK_FEATURES = Table(
     columns=(
         _PATIENT_KEY,
         *_ATTRIBUTES,
-        _column("age_risk_score", "integer", "1–5: under 25, 35, 50, 65, and 65 or over."),
-        _column("bmi_category", "string", "WHO/CDC: underweight < 18.5, normal < 25, overweight < 30, obese."),
-        _column("smoking_impact", "float", "Age × 2.5 for smokers, × 1 otherwise."),
-        _column("family_size_factor", "float", "1 + 0.15 × children."),
-        _column("regional_multiplier", "float", "northeast 1.2, northwest 1.1, southeast 1.0, southwest 0.95."),
-        _column("health_risk_composite", "float", "20 × age_risk_score + 50 if smoker + 30 if BMI over 30."),
+        column("age_risk_score", "integer", "1–5: under 25, 35, 50, 65, and 65 or over."),
+        column("bmi_category", "string", "WHO/CDC: underweight < 18.5, normal < 25, overweight < 30, obese."),
+        column("smoking_impact", "float", "Age × 2.5 for smokers, × 1 otherwise."),
+        column("family_size_factor", "float", "1 + 0.15 × children."),
+        column("regional_multiplier", "float", "northeast 1.2, northwest 1.1, southeast 1.0, southwest 0.95."),
+        column("health_risk_composite", "float", "20 × age_risk_score + 50 if smoker + 30 if BMI over 30."),
         _DAY,
     ),
     key=("patient_key",),
@@ -239,24 +173,24 @@ PREDICTIONS = Table(
     description="The champion's prediction for each of the day's patients.",
     columns=(
         _PATIENT_KEY,
-        _column("predicted_charges", "float", "Predicted charges of the year in US dollars."),
-        _column("charges_lower", "float", "Lower bound of the 90 % prediction interval in US dollars."),
-        _column("charges_upper", "float", "Upper bound of the 90 % prediction interval in US dollars."),
-        _column("risk_score", "float", "Percentile (0–100) among the charges of the training population."),
-        _column("adjusted_risk_score", "float", "The risk score, at least 10."),
-        _column("risk_category", "string", "low < 30, medium < 60, high < 85, else critical."),
-        _column("high_risk_patient", "boolean", "Risk score over 75, or critical."),
-        _column("requires_review", "boolean", "Risk score over 90, or a smoker's over 60."),
-        _column("high_cost", "boolean", "Predicted charges at or over the reference's 95th percentile."),
-        _column(
+        column("predicted_charges", "float", "Predicted charges of the year in US dollars."),
+        column("charges_lower", "float", "Lower bound of the 90 % prediction interval in US dollars."),
+        column("charges_upper", "float", "Upper bound of the 90 % prediction interval in US dollars."),
+        column("risk_score", "float", "Percentile (0–100) among the charges of the training population."),
+        column("adjusted_risk_score", "float", "The risk score, at least 10."),
+        column("risk_category", "string", "low < 30, medium < 60, high < 85, else critical."),
+        column("high_risk_patient", "boolean", "Risk score over 75, or critical."),
+        column("requires_review", "boolean", "Risk score over 90, or a smoker's over 60."),
+        column("high_cost", "boolean", "Predicted charges at or over the reference's 95th percentile."),
+        column(
             "reason_codes",
             "reason_codes",
             "Up to three attributes that raise the predicted charges most above those of the typical patient, with "
             "dollars and words; for patients who are high risk or require review, else empty.",
         ),
-        _column("model_name", "string", "Registered name of the champion."),
-        _column("model_version", "string", "Registered version of the champion."),
-        _column("predicted_at", "timestamp", "When the prediction was made (UTC)."),
+        column("model_name", "string", "Registered name of the champion."),
+        column("model_version", "string", "Registered version of the champion."),
+        column("predicted_at", "timestamp", "When the prediction was made (UTC)."),
         _DAY,
     ),
     key=("patient_key",),
@@ -266,24 +200,24 @@ GOVERNANCE_VERDICT = Table(
     name="governance_verdict",
     description="Append-only: every decision on a model, with each criterion's value beside its threshold.",
     columns=(
-        _column("verdict_id", "string", "Unique id of the decision."),
-        _column("model_name", "string", "Registered name of the model."),
-        _column("model_version", "string", "Registered version that was judged."),
-        _column("decision", "string", "approved or rejected."),
-        _column("reasons", "strings", "Why, in plain words; empty when approved."),
-        _column(
+        column("verdict_id", "string", "Unique id of the decision."),
+        column("model_name", "string", "Registered name of the model."),
+        column("model_version", "string", "Registered version that was judged."),
+        column("decision", "string", "approved or rejected."),
+        column("reasons", "strings", "Why, in plain words; empty when approved."),
+        column(
             "criteria",
             "criteria",
             "Each criterion: name, value with its 95 % interval, threshold, comparison, passed, detail.",
         ),
-        _column("champion_version", "string", "The champion that the model was compared with.", nullable=True),
-        _column("data_versions", "string", "Versions of the tables that were judged on, as a JSON object."),
-        _column("trained_on_data_versions", "string", "Versions of the tables trained on, as a JSON object."),
-        _column("code_version", "string", "Version of the code that decided."),
-        _column("trained_by_code_version", "string", "Version of the code that trained.", nullable=True),
-        _column("mlflow_run_id", "string", "The MLflow run that made the model."),
-        _column("dagster_run_id", "string", "The Dagster run that decided."),
-        _column("decided_at", "timestamp", "When the decision was made (UTC)."),
+        column("champion_version", "string", "The champion that the model was compared with.", nullable=True),
+        column("data_versions", "string", "Versions of the tables that were judged on, as a JSON object."),
+        column("trained_on_data_versions", "string", "Versions of the tables trained on, as a JSON object."),
+        column("code_version", "string", "Version of the code that decided."),
+        column("trained_by_code_version", "string", "Version of the code that trained.", nullable=True),
+        column("mlflow_run_id", "string", "The MLflow run that made the model."),
+        column("dagster_run_id", "string", "The Dagster run that decided."),
+        column("decided_at", "timestamp", "When the decision was made (UTC)."),
     ),
     daily=False,
     key=("verdict_id",),
@@ -293,9 +227,9 @@ TRAINING_PATIENTS = Table(
     name="training_patients",
     description="Who each model was trained on, and in which fold: what keeps evaluation apart from training.",
     columns=(
-        _column("mlflow_run_id", "string", "The MLflow run that made the model."),
+        column("mlflow_run_id", "string", "The MLflow run that made the model."),
         _PATIENT_KEY,
-        _column("fold", "integer", "The fold that the patient was held out with, from 0."),
+        column("fold", "integer", "The fold that the patient was held out with, from 0."),
     ),
     daily=False,
     key=("mlflow_run_id", "patient_key"),
@@ -305,16 +239,16 @@ CHAMPION_HISTORY = Table(
     name="champion_history",
     description="Append-only: every move of the champion alias, with who moved it and why.",
     columns=(
-        _column("move_id", "string", "Unique id of the move."),
-        _column("action", "string", "promotion or rollback."),
-        _column("model_name", "string", "Registered name of the model."),
-        _column("model_version", "string", "The version that became champion."),
-        _column("replaced_version", "string", "The champion before it; null for the first one.", nullable=True),
-        _column("who", "string", "Who asked for the move: a person, or the job that decided."),
-        _column("why", "string", "The reason given, or the verdict's."),
-        _column("verdict_id", "string", "The verdict that a promotion follows from.", nullable=True),
-        _column("dagster_run_id", "string", "The Dagster run that moved the alias."),
-        _column("moved_at", "timestamp", "When the move was recorded (UTC)."),
+        column("move_id", "string", "Unique id of the move."),
+        column("action", "string", "promotion or rollback."),
+        column("model_name", "string", "Registered name of the model."),
+        column("model_version", "string", "The version that became champion."),
+        column("replaced_version", "string", "The champion before it; null for the first one.", nullable=True),
+        column("who", "string", "Who asked for the move: a person, or the job that decided."),
+        column("why", "string", "The reason given, or the verdict's."),
+        column("verdict_id", "string", "The verdict that a promotion follows from.", nullable=True),
+        column("dagster_run_id", "string", "The Dagster run that moved the alias."),
+        column("moved_at", "timestamp", "When the move was recorded (UTC)."),
     ),
     daily=False,
     key=("move_id",),

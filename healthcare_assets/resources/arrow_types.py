@@ -6,7 +6,7 @@ from typing import Any
 import narwhals as nw
 import pyarrow as pa
 
-from healthcare_assets.domain.tables import STRUCT_FIELDS, Column, ColumnType
+from healthcare_assets.domain.columns import STRUCT_FIELDS, Column, ColumnType
 from healthcare_assets.errors import LakehouseError
 
 _SCALARS: Mapping[str, pa.DataType] = {

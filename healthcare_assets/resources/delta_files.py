@@ -20,7 +20,7 @@ from deltalake import CommitProperties, DeltaTable
 from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.transaction import AddAction, RemoveAction
 
-from healthcare_assets.domain.tables import PARTITION_COLUMN, Table
+from healthcare_assets.domain.columns import PARTITION_COLUMN, Table
 from healthcare_assets.errors import LakehouseError
 from healthcare_assets.resources.arrow_types import arrow_schema
 from healthcare_assets.resources.table_faults import CommitConflictError

@@ -11,7 +11,7 @@ from pathlib import Path
 import polars as pl
 from deltalake import DeltaTable
 
-from healthcare_assets.domain.tables import Table
+from healthcare_assets.domain.columns import Table
 from healthcare_assets.resources import delta_files
 from healthcare_assets.resources.arrow_types import arrow_schema
 from healthcare_assets.resources.table_faults import repeated_keys

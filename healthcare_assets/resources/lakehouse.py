@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import narwhals as nw
 
-from healthcare_assets.domain.tables import Column, Table
+from healthcare_assets.domain.columns import Column, Table
 
 if TYPE_CHECKING:
     import pyarrow as pa

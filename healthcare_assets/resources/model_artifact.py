@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from healthcare_assets.domain.columns import ColumnType
 from healthcare_assets.domain.model_features import MODEL_FEATURES, design_frame, predicted_charges
 from healthcare_assets.domain.reference import ReferenceProfile
-from healthcare_assets.domain.tables import RISK_FEATURES, ColumnType
+from healthcare_assets.domain.tables import RISK_FEATURES
 from healthcare_assets.domain.training import TrainedModel, example_patient, probe_patients
 from healthcare_assets.errors import RegistryError, TrainingError
 from healthcare_assets.resources.mlflow_client import one_line, quietly

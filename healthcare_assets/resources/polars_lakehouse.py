@@ -15,7 +15,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 from filelock import FileLock, Timeout
 
-from healthcare_assets.domain.tables import PARTITION_COLUMN, Column, Table
+from healthcare_assets.domain.columns import PARTITION_COLUMN, Column, Table
 from healthcare_assets.errors import LakehouseError
 from healthcare_assets.resources import delta_files
 from healthcare_assets.resources.arrow_types import (

@@ -9,7 +9,8 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from healthcare_assets.domain.tables import BRONZE_PATIENTS, PARTITION_COLUMN, SOURCE_COLUMNS
+from healthcare_assets.domain.columns import PARTITION_COLUMN
+from healthcare_assets.domain.tables import BRONZE_PATIENTS, SOURCE_COLUMNS
 from healthcare_assets.resources.arrow_types import arrow_schema
 from healthcare_assets.resources.source_columns import Header
 

@@ -3,7 +3,7 @@
 import re
 from datetime import date
 
-from healthcare_assets.domain.tables import PARTITION_COLUMN
+from healthcare_assets.domain.columns import PARTITION_COLUMN
 from healthcare_assets.errors import LakehouseError
 from healthcare_assets.resources.table_faults import unreadable
 

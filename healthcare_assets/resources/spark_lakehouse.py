@@ -12,7 +12,7 @@ from uuid import uuid4
 import narwhals as nw
 import pyarrow as pa
 
-from healthcare_assets.domain.tables import PARTITION_COLUMN, STRUCT_FIELDS, Column, Table
+from healthcare_assets.domain.columns import PARTITION_COLUMN, STRUCT_FIELDS, Column, Table
 from healthcare_assets.errors import LakehouseError
 from healthcare_assets.resources.arrow_types import (
     arrow_schema,

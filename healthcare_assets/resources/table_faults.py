@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import pyarrow as pa
 
-from healthcare_assets.domain.tables import Table
+from healthcare_assets.domain.columns import Table
 from healthcare_assets.errors import LakehouseError
 from healthcare_assets.resources.arrow_types import arrow_schema, plain_schema
 

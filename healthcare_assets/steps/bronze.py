@@ -2,7 +2,8 @@
 
 from datetime import date
 
-from healthcare_assets.domain.tables import BRONZE_PATIENTS, PARTITION_COLUMN
+from healthcare_assets.domain.columns import PARTITION_COLUMN
+from healthcare_assets.domain.tables import BRONZE_PATIENTS
 from healthcare_assets.steps.report import AssetReport, StepReport
 from healthcare_assets.steps.runtime import Runtime
 

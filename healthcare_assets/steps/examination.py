@@ -7,6 +7,7 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
+from healthcare_assets.domain.columns import PARTITION_COLUMN
 from healthcare_assets.domain.comparison import compare
 from healthcare_assets.domain.evaluation import Metrics, OutOfFold, metrics, of_the_median
 from healthcare_assets.domain.fairness import calibration_by_group
@@ -25,7 +26,6 @@ from healthcare_assets.domain.tables import (
     BRONZE_PATIENTS,
     CHAMPION_HISTORY,
     GOVERNANCE_VERDICT,
-    PARTITION_COLUMN,
     RISK_FEATURES,
     TABLES,
     TRAINING_PATIENTS,

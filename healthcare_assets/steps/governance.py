@@ -7,9 +7,10 @@ from uuid import uuid4
 import pyarrow as pa
 
 from healthcare_assets.domain import model_card
-from healthcare_assets.domain.governance import Verdict, decide, refused
+from healthcare_assets.domain.governance import decide
 from healthcare_assets.domain.model_card import VerdictRecord
 from healthcare_assets.domain.tables import CHAMPION_HISTORY, GOVERNANCE_VERDICT
+from healthcare_assets.domain.verdict import Verdict, refused
 from healthcare_assets.resources.arrow_types import arrow_schema
 from healthcare_assets.resources.registry import ChampionMovedError, ModelVersion
 from healthcare_assets.resources.training_run import DATA_VERSION_TAG

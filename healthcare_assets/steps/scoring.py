@@ -6,8 +6,9 @@ from functools import partial
 import narwhals as nw
 
 from healthcare_assets.domain import checks
+from healthcare_assets.domain.columns import PARTITION_COLUMN
 from healthcare_assets.domain.scoring import score
-from healthcare_assets.domain.tables import PARTITION_COLUMN, PREDICTIONS, RISK_FEATURES
+from healthcare_assets.domain.tables import PREDICTIONS, RISK_FEATURES
 from healthcare_assets.steps.report import AssetReport, StepReport
 from healthcare_assets.steps.runtime import Runtime, counts
 

@@ -5,14 +5,8 @@ from datetime import date
 import narwhals as nw
 
 from healthcare_assets.domain import checks, cleaning, deidentification
-from healthcare_assets.domain.tables import (
-    BRONZE_PATIENTS,
-    PARTITION_COLUMN,
-    QUARANTINED_PATIENTS,
-    SILVER_PATIENTS,
-    Column,
-    Table,
-)
+from healthcare_assets.domain.columns import PARTITION_COLUMN, Column, Table
+from healthcare_assets.domain.tables import BRONZE_PATIENTS, QUARANTINED_PATIENTS, SILVER_PATIENTS
 from healthcare_assets.resources.lakehouse import Lakehouse
 from healthcare_assets.steps.report import AssetReport, StepReport
 from healthcare_assets.steps.runtime import Runtime, counts

@@ -4,10 +4,11 @@ import narwhals as nw
 import pandas as pd
 import pyarrow as pa
 
+from healthcare_assets.domain.columns import PARTITION_COLUMN
 from healthcare_assets.domain.evaluation import OutOfFold
 from healthcare_assets.domain.model_card import metrics_table
 from healthcare_assets.domain.model_features import PATIENT_KEY
-from healthcare_assets.domain.tables import PARTITION_COLUMN, RISK_FEATURES, SILVER_PATIENTS, TRAINING_PATIENTS
+from healthcare_assets.domain.tables import RISK_FEATURES, SILVER_PATIENTS, TRAINING_PATIENTS
 from healthcare_assets.domain.training import TrainedModel, train
 from healthcare_assets.resources.arrow_types import arrow_schema
 from healthcare_assets.resources.lakehouse import Lakehouse

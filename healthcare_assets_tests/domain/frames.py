@@ -7,7 +7,8 @@ from typing import Any
 import narwhals as nw
 import polars as pl
 
-from healthcare_assets.domain.tables import BRONZE_PATIENTS, PARTITION_COLUMN, SOURCE_COLUMNS
+from healthcare_assets.domain.columns import PARTITION_COLUMN
+from healthcare_assets.domain.tables import BRONZE_PATIENTS, SOURCE_COLUMNS
 
 Frame = nw.LazyFrame[Any]
 

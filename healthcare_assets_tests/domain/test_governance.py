@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from healthcare_assets.domain.columns import CRITERION_FIELDS
 from healthcare_assets.domain.governance import Evidence, decide
 from healthcare_assets.domain.hipaa import REQUIRED_EVIDENCE, HipaaEvidence
-from healthcare_assets.domain.tables import CRITERION_FIELDS
 
 GOOD_METRICS = {"risk_score_r2": 0.75, "risk_score_mae": 8.6, "high_risk_recall": 0.85}
 GOOD_HIPAA = tuple(HipaaEvidence(name=name, satisfied=True, detail="nothing found") for name in REQUIRED_EVIDENCE)

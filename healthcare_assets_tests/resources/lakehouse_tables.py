@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from healthcare_assets.domain.tables import CRITERION_FIELDS, Column, ColumnType, Table
+from healthcare_assets.domain.columns import CRITERION_FIELDS, Column, ColumnType, Table
 from healthcare_assets.resources.arrow_types import arrow_schema
 from healthcare_assets.resources.lakehouse import Frame, Lakehouse
 

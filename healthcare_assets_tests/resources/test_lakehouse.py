@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from healthcare_assets.domain.tables import Table
+from healthcare_assets.domain.columns import Table
 from healthcare_assets.errors import LakehouseError
 from healthcare_assets.resources.arrow_types import arrow_schema
 from healthcare_assets.resources.lakehouse import Frame, Lakehouse

@@ -9,8 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import write_deltalake
 
+from healthcare_assets.domain.columns import PARTITION_COLUMN
 from healthcare_assets.domain.synthetic import SyntheticPopulation
-from healthcare_assets.domain.tables import BRONZE_PATIENTS, PARTITION_COLUMN
+from healthcare_assets.domain.tables import BRONZE_PATIENTS
 from healthcare_assets.errors import SourceError
 from healthcare_assets.resources.polars_lakehouse import PolarsLakehouse
 from healthcare_assets.resources.source import Source, SyntheticSource, open_source

@@ -17,15 +17,14 @@ import pyarrow as pa
 import pytest
 
 from healthcare_assets.domain import checks, cleaning, deidentification, dimension, features
+from healthcare_assets.domain.columns import PARTITION_COLUMN, Column
 from healthcare_assets.domain.tables import (
     BRONZE_PATIENTS,
     DIM_PATIENTS,
-    PARTITION_COLUMN,
     PREDICTIONS,
     RISK_FEATURES,
     SILVER_PATIENTS,
     SOURCE_COLUMNS,
-    Column,
 )
 from healthcare_assets.policy import POLICY
 from healthcare_assets.resources.arrow_types import arrow_schema

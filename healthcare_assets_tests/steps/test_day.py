@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from healthcare_assets.domain.checks import CheckOutcome
+from healthcare_assets.domain.columns import Table
 from healthcare_assets.domain.deidentification import pseudonym
 from healthcare_assets.domain.tables import (
     BRONZE_PATIENTS,
@@ -16,7 +17,6 @@ from healthcare_assets.domain.tables import (
     QUARANTINED_PATIENTS,
     RISK_FEATURES,
     SILVER_PATIENTS,
-    Table,
 )
 from healthcare_assets.errors import SettingsError
 from healthcare_assets.resources.lakehouse import Lakehouse

@@ -1,0 +1,69 @@
+"""What a table is made of: columns with their types, and the structs in those that hold lists."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+ColumnType = Literal[
+    "string", "integer", "float", "boolean", "date", "timestamp", "strings", "criteria", "reason_codes"
+]
+"""Integers are 64 bit, floats are double, timestamps are UTC microseconds, `strings` is a list of strings,
+`criteria` and `reason_codes` are lists of structs (see `STRUCT_FIELDS`)."""
+
+PARTITION_COLUMN = "partition_date"
+
+CRITERION_FIELDS: tuple[tuple[str, ColumnType], ...] = (
+    ("name", "string"),
+    ("value", "float"),
+    ("lower", "float"),
+    ("upper", "float"),
+    ("threshold", "float"),
+    ("comparison", "string"),
+    ("passed", "boolean"),
+    ("detail", "string"),
+)
+"""Fields of `governance.Criterion`."""
+
+REASON_CODE_FIELDS: tuple[tuple[str, ColumnType], ...] = (
+    ("attribute", "string"),
+    ("dollars", "float"),
+    ("text", "string"),
+)
+"""Fields of `reason_codes.ReasonCode`."""
+
+STRUCT_FIELDS: Mapping[str, tuple[tuple[str, ColumnType], ...]] = {
+    "criteria": CRITERION_FIELDS,
+    "reason_codes": REASON_CODE_FIELDS,
+}
+"""What each entry of a column of these types consists of."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """One column of a table."""
+
+    name: str
+    type: ColumnType
+    description: str
+    nullable: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """One table. A daily table is partitioned by `partition_date`; `key` names the columns that identify a row
+    (within a day, for a daily table)."""
+
+    name: str
+    description: str
+    columns: tuple[Column, ...]
+    daily: bool = True
+    key: tuple[str, ...] = ()
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        return tuple(column.name for column in self.columns)
+
+
+def column(name: str, type_: ColumnType, description: str, *, nullable: bool = False) -> Column:
+    """A column in one line."""
+    return Column(name=name, type=type_, description=description, nullable=nullable)
