@@ -5,6 +5,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
+from rich.markup import escape
 from rich.table import Table as Grid
 
 from healthcare_assets.domain.candidates import GLM
@@ -19,6 +20,7 @@ from healthcare_assets.domain.tables import (
     SILVER_PATIENTS,
 )
 from healthcare_assets.domain.training import MEDIAN
+from healthcare_assets.steps.governance import CARD, card_folder
 from healthcare_assets.steps.runtime import Runtime, counts
 
 if TYPE_CHECKING:
@@ -43,11 +45,12 @@ def print_summary(runtime: Runtime, days: Sequence[date], console: "Console") ->
     console.print(_criteria(verdict))
     console.print(_in_dollars(runtime))
     for reason in verdict["reasons"]:
-        console.print(f"  [red]{reason}[/red]")
+        console.print(f"  {reason}", style="red", markup=False)
     champion = runtime.registry.version_by_alias("champion")
     if champion is None:
         console.print("[red]No model is champion, so nothing was predicted: read the reasons above.[/red]")
     else:
+        console.print(f"\nThe champion that scores is version {champion.version}.")
         console.print(_predictions(runtime, days))
     console.print(_places(runtime))
 
@@ -122,12 +125,18 @@ def _places(runtime: Runtime) -> Grid:
     settings = runtime.settings
     grid = _grid("\nWhere things lie", "what", "where")
     grid.columns[1].justify = "left"
-    grid.add_row("tables (Delta)", str(settings.lakehouse_root))
-    grid.add_row("patients' history", runtime.lakehouse.location(DIM_PATIENTS))
-    grid.add_row("predictions", runtime.lakehouse.location(PREDICTIONS))
-    grid.add_row("models (MLflow)", runtime.registry.tracking_uri)
-    grid.add_row("runs (Dagster)", str(settings.dagster_home))
-    grid.add_row("the graph", "make dev, then http://127.0.0.1:3000")
+    verdict, challenger = _latest_verdict(runtime), runtime.registry.required_version("challenger")
+    places = {
+        "tables (Delta)": str(settings.lakehouse_root),
+        "patients' history": runtime.lakehouse.location(DIM_PATIENTS),
+        "predictions": runtime.lakehouse.location(PREDICTIONS),
+        "model card": runtime.registry.attached(challenger, f"{card_folder(verdict['verdict_id'])}/{CARD}"),
+        "models (MLflow)": runtime.registry.tracking_uri,
+        "runs (Dagster)": str(settings.dagster_home),
+        "the graph": "make dev, then http://127.0.0.1:3000",
+    }
+    for what, where in places.items():
+        grid.add_row(what, escape(where))
     return grid
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
+from urllib.parse import unquote
 
 from healthcare_assets.domain.scoring import LoadedModel
 from healthcare_assets.domain.training import TrainedModel
@@ -209,6 +210,12 @@ class ModelRegistry:
         """Put files, by their path, beside the version's own in the artifacts of the run that made it."""
         with answering(self.tracking_uri):
             log_files(self._client, version.run_id, files)
+
+    def attached(self, version: ModelVersion, path: str) -> str:
+        """Where a file that was attached lies: a path on this machine, or a URI."""
+        with answering(self.tracking_uri):
+            folder = str(self._client.get_run(version.run_id).info.artifact_uri)
+        return f"{unquote(folder.removeprefix('file://'))}/{path}"
 
     @cached_property
     def _client(self) -> "MlflowClient":

@@ -19,6 +19,7 @@ from healthcare_assets.steps.examination import Examination, examine
 from healthcare_assets.steps.report import AssetReport, Markdown, StepReport
 from healthcare_assets.steps.runtime import Runtime, row_count
 
+CARD = "model_card.html"
 _DECIDED_BY = "governance_verdict"
 
 
@@ -116,7 +117,7 @@ def _publish(runtime: Runtime, challenger: ModelVersion, record: VerdictRecord) 
     """Tell the registry: the version's tags and description, the card beside it, a run of the governance experiment."""
     decision = record.verdict.decision
     cards = {
-        "model_card.html": model_card.html(record, policy=runtime.policy).encode(),
+        CARD: model_card.html(record, policy=runtime.policy).encode(),
         "model_card.md": model_card.markdown(record, policy=runtime.policy).encode(),
     }
     registry = runtime.registry
@@ -133,12 +134,17 @@ def _publish(runtime: Runtime, challenger: ModelVersion, record: VerdictRecord) 
         },
         files=cards,
     )
-    registry.attach(challenger, {f"verdicts/{record.verdict_id}/{name}": card for name, card in cards.items()})
+    registry.attach(challenger, {f"{card_folder(record.verdict_id)}/{name}": card for name, card in cards.items()})
     registry.describe(
         challenger,
         tags={"compliance_status": decision, "verdict_id": record.verdict_id},
         description=model_card.description(record),
     )
+
+
+def card_folder(verdict_id: str) -> str:
+    """Where the cards of a verdict lie among the artifacts of the run that made the model."""
+    return f"verdicts/{verdict_id}"
 
 
 def _verdict_report(runtime: Runtime, record: VerdictRecord, champion: ModelVersion | None) -> AssetReport:

@@ -29,7 +29,9 @@ GRAPH = {
     "dim_patients": {"silver_patients"},
     "risk_features": {"dim_patients", "silver_patients"},
     "trained_model": {"risk_features", "silver_patients"},
-    "governance_verdict": {"trained_model"},
+    "training_patients": {"risk_features", "silver_patients"},
+    "governance_verdict": {"trained_model", "training_patients"},
+    "champion_history": {"trained_model", "training_patients"},
     "predictions": {"risk_features", "governance_verdict"},
 }
 CHECKS = {
@@ -105,7 +107,9 @@ def test_the_daily_job_does_not_train_and_the_training_job_is_not_partitioned() 
     training = definitions.resolve_job_def("training")
     assert {key.to_user_string() for key in training.asset_layer.executable_asset_keys} == {
         "trained_model",
+        "training_patients",
         "governance_verdict",
+        "champion_history",
     }
     assert training.partitions_def is None
 
