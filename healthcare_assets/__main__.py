@@ -15,10 +15,13 @@ from healthcare_assets.dagster_home import prepare
 from healthcare_assets.environments import settings_from
 from healthcare_assets.errors import HealthcareError
 
+_FILE_WIDTH = 240
+
 
 def main() -> int:
     """Run and report; 0 when every day has its predictions."""
-    console = Console(highlight=False, soft_wrap=True)
+    # Off a terminal there is no width to fit into, and a file that is read later wants whole paths.
+    console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _FILE_WIDTH)
     try:
         settings = settings_from()
         os.environ.setdefault("DAGSTER_HOME", str(settings.dagster_home))

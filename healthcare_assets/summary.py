@@ -58,7 +58,9 @@ def print_summary(runtime: Runtime, days: Sequence[date], console: "Console") ->
 def _grid(title: str, *columns: str) -> Grid:
     grid = Grid(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 3, 0, 0))
     for number, column in enumerate(columns):
-        grid.add_column(column, justify="left" if number == 0 else "right", style="dim" if number == 0 else None)
+        grid.add_column(
+            column, justify="left" if number == 0 else "right", style="dim" if number == 0 else None, overflow="fold"
+        )
     return grid
 
 
@@ -84,7 +86,7 @@ def _records(runtime: Runtime, days: Sequence[date]) -> Grid:
 def _criteria(verdict: Mapping[str, Any]) -> Grid:
     grid = _grid(
         f"\nModel {verdict['model_name']} version {verdict['model_version']}: {verdict['decision']}",
-        "criterion (out of fold)",
+        "criterion (held-out patients)",
         "value",
         "must be",
         "",
@@ -107,7 +109,7 @@ def _in_dollars(runtime: Runtime) -> Grid:
     shown = dict.fromkeys((candidate, GLM, MEDIAN))
     grid = _grid("\nIn dollars, out of fold", "metric", *shown)
     for metric, (label, form) in _DOLLAR_METRICS.items():
-        grid.add_row(label, *(form.format(results[name][metric]) for name in shown))
+        grid.add_row(label, *(form.format(results[name][metric].value) for name in shown))
     return grid
 
 

@@ -1,6 +1,7 @@
 """Patients to train on: the public insurance data, and made-up ones whose costs follow a known rule."""
 
 import hashlib
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
@@ -9,9 +10,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from healthcare_assets.domain.bootstrap import Floats
+from healthcare_assets.domain.evaluation import OutOfFold, percentile
 from healthcare_assets.domain.features import risk_features
+from healthcare_assets.domain.groups import Labels
 from healthcare_assets.domain.tables import REGIONS, SEXES
 from healthcare_assets.domain.training import TrainedModel, train
+from healthcare_assets.policy import Policy, TrainingRules
+
+FEW_RESAMPLES = Policy(training=TrainingRules(bootstrap_resamples=20))
+"""For tests in which intervals do not matter."""
 
 _INSURANCE = Path(__file__).resolve().parents[1].parent / "shared" / "data" / "insurance.csv"
 
@@ -57,3 +65,25 @@ def insurance_population() -> pd.DataFrame:
         pytest.skip(f"the public insurance data are not beside the project ({_INSURANCE.name} in ../shared/data)")
     records = pd.read_csv(_INSURANCE).drop_duplicates(ignore_index=True)
     return training_frame(records.assign(smoker=records["smoker"] == "yes"))
+
+
+@cache
+def insurance_model() -> TrainedModel:
+    """The model of the public insurance data; trained once for the whole run."""
+    return train(insurance_population())
+
+
+def on_one_scale(charges: Floats, predicted: Floats, groups: Mapping[str, Labels] | None = None) -> OutOfFold:
+    """Held-out predictions as if all patients had been scored on one scale; by default everybody is in one group."""
+    scale, median = np.sort(charges), np.full(len(charges), np.median(charges))
+    return OutOfFold(
+        patient_key=np.arange(len(charges)),
+        fold=np.arange(len(charges)) % 5,
+        charges=charges,
+        predicted=predicted,
+        baseline=median,
+        true_score=percentile(scale, charges),
+        risk_score=percentile(scale, predicted),
+        baseline_score=percentile(scale, median),
+        groups=groups or {"sex": np.full(len(charges), "female")},
+    )

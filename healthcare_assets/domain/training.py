@@ -184,12 +184,15 @@ def _fitted(candidate: Candidate, features: pd.DataFrame, charges: Floats, polic
 def _fitted_on_other_folds(
     candidate: Candidate, features: pd.DataFrame, charges: Floats, fold: Indices, policy: Policy
 ) -> "tuple[Pipeline, ...]":
+    from threadpoolctl import threadpool_limits
+
     def fitted(number: int) -> "Pipeline":
         others = fold != number
         return _fitted(candidate, features[others], charges[others], policy)
 
-    # Trees grow outside Python's lock, so folds go side by side; each is fitted serially and the same to the bit.
-    with ThreadPoolExecutor(_THREADS) as threads:
+    # Trees grow outside Python's lock, so folds go side by side; each is fitted serially and the same to the bit. The
+    # limit on linear algebra is the whole process's: set by each fold alone, the first to end would lift it for others.
+    with threadpool_limits(limits=1), ThreadPoolExecutor(_THREADS) as threads:
         return tuple(threads.map(fitted, range(policy.training.folds)))
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import unquote
 
+from healthcare_assets.domain.bootstrap import Estimate
+from healthcare_assets.domain.evaluation import Metrics
 from healthcare_assets.domain.scoring import LoadedModel
 from healthcare_assets.domain.training import TrainedModel
 from healthcare_assets.errors import RegistryError
@@ -120,13 +122,13 @@ class ModelRegistry:
         with answering(self.tracking_uri):
             return dict(self._client.get_run(version.run_id).data.metrics)
 
-    def results(self, version: ModelVersion) -> dict[str, dict[str, float]]:
-        """What each candidate of the version's training, and the median, reached out of fold: metrics by name."""
+    def results(self, version: ModelVersion) -> dict[str, Metrics]:
+        """What each candidate of the version's training, and the median, reached out of fold, by name."""
         with answering(self.tracking_uri):
             path = self._client.download_artifacts(version.run_id, METRICS_FILE)
             stored = json.loads(Path(path).read_text(encoding="utf-8"))
         return {
-            name: {metric: estimate["value"] for metric, estimate in metrics.items()}
+            name: {metric: Estimate(**estimate) for metric, estimate in metrics.items()}
             for name, metrics in stored.items()
         }
 

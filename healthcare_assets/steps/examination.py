@@ -7,6 +7,7 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
+from healthcare_assets.domain.candidates import GLM
 from healthcare_assets.domain.columns import PARTITION_COLUMN
 from healthcare_assets.domain.comparison import compare
 from healthcare_assets.domain.evaluation import Metrics, OutOfFold, metrics, of_the_median
@@ -83,15 +84,15 @@ def examine(runtime: Runtime, challenger: ModelVersion, champion: ModelVersion |
         hipaa=hipaa,
         against_champion=against,
     )
-    beside: dict[str, OutOfFold] = {MEDIAN: of_the_median(judged)}
+    beside = {MEDIAN: metrics(of_the_median(judged), policy=runtime.policy), **_actuarys(runtime, challenger)}
     if champion is not None and of_champion is not None:
-        beside[f"champion (version {champion.version})"] = of_champion
+        beside[f"champion (version {champion.version})"] = metrics(of_champion, policy=runtime.policy)
     return Examination(
         evidence=evidence,
         patients=len(rows),
         known_share=known_share,
         data_versions=versions,
-        beside={name: metrics(predictions, policy=runtime.policy) for name, predictions in beside.items()},
+        beside=beside,
     )
 
 
@@ -145,6 +146,14 @@ def _against_champion(
     of_champion = held_out(model, rows, scale_fold=judged.fold)
     gain = compare(judged, of_champion, policy=runtime.policy)
     return ChampionComparison(champion=champion.version, metrics=gain), of_champion
+
+
+def _actuarys(runtime: Runtime, challenger: ModelVersion) -> dict[str, Metrics]:
+    """What the GLM reached in the challenger's training, unless the challenger is the GLM."""
+    if runtime.registry.tags(challenger).get("candidate") == GLM:
+        return {}
+    results = runtime.registry.results(challenger)
+    return {f"{GLM} (in training)": results[GLM]} if GLM in results else {}
 
 
 def _leaks(runtime: Runtime, model: FoldedModel, rows: pd.DataFrame) -> list[Leak]:

@@ -16,11 +16,13 @@ from sklearn.base import RegressorMixin
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.model_selection import RepeatedKFold
 
-from healthcare_assets.domain.conformal import Floats, IntervalTable, calibrate, cross_coverage, intervals
+from healthcare_assets.domain.bootstrap import Floats
+from healthcare_assets.domain.candidates import Candidate, Parameters
+from healthcare_assets.domain.conformal import IntervalTable, calibrate, cross_coverage, intervals
 from healthcare_assets.domain.features import AGE_BANDS
 from healthcare_assets.domain.model_features import LABEL, design_frame, predicted_charges
-from healthcare_assets.domain.training import Candidate, Parameters, train
-from healthcare_assets_tests.training_populations import insurance_population
+from healthcare_assets.domain.training import train
+from healthcare_assets_tests.training_populations import FEW_RESAMPLES, insurance_population
 
 _DOLLARS = st.integers(min_value=0, max_value=30).map(lambda units: units * 333.33)
 
@@ -63,7 +65,7 @@ def _covered_when_held_out(
     population: pd.DataFrame, fitted_on: NDArray[np.int64], held_out: NDArray[np.int64]
 ) -> pd.DataFrame:
     """The held-out patients, and whether the interval of a model and a table that know nothing of them is right."""
-    trained = train(population.iloc[fitted_on], candidates=(BOOSTING,))
+    trained = train(population.iloc[fitted_on], policy=FEW_RESAMPLES, candidates=(BOOSTING,))
     table = calibrate(trained.out_of_fold.predicted, trained.out_of_fold.charges, coverage=0.90)
     patients = population.iloc[held_out]
     predicted = predicted_charges(trained.pipeline, design_frame(patients))

@@ -12,31 +12,18 @@ import numpy as np
 import pytest
 
 from healthcare_assets.domain import plots
-from healthcare_assets.domain.evaluation import Floats, OutOfFold, percentile
+from healthcare_assets.domain.bootstrap import Floats
+from healthcare_assets.domain.evaluation import OutOfFold
 from healthcare_assets.domain.fairness import GroupCalibration, GroupStatus
 from healthcare_assets.domain.plots import evaluation_plots, group_calibration_plot
 from healthcare_assets.policy import POLICY
-from healthcare_assets_tests.training_populations import trained_on_made_up_patients
+from healthcare_assets_tests.training_populations import on_one_scale, trained_on_made_up_patients
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 NAMES = ["predicted_against_actual", "calibration_by_decile", "residuals", "lift_top_share"]
 _LARGEST_FILE, _WIDTH = 60_000, 720
-
-
-def _out_of_fold(charges: Floats, predicted: Floats) -> OutOfFold:
-    scale, median = np.sort(charges), np.full(len(charges), np.median(charges))
-    return OutOfFold(
-        patient_key=np.arange(len(charges)),
-        fold=np.arange(len(charges)) % 5,
-        charges=charges,
-        predicted=predicted,
-        baseline=median,
-        true_score=percentile(scale, charges),
-        risk_score=percentile(scale, predicted),
-        baseline_score=percentile(scale, median),
-    )
 
 
 def _population(patients: int = 1_000) -> tuple[Floats, Floats]:
@@ -48,7 +35,7 @@ def _population(patients: int = 1_000) -> tuple[Floats, Floats]:
 def _with_an_outlier(cost: float) -> OutOfFold:
     charges, predicted = _population()
     charges[7] = cost
-    return _out_of_fold(charges, predicted)
+    return on_one_scale(charges, predicted)
 
 
 def _group(group: str, bias: float | None, *, patients: int = 300, status: GroupStatus = "pass") -> GroupCalibration:
@@ -102,14 +89,14 @@ _AWKWARD = {
 @pytest.mark.parametrize("case", _AWKWARD)
 def test_awkward_populations_are_drawn_as_well(case: str) -> None:
     charges, predicted = _AWKWARD[case]
-    pictures = evaluation_plots(_out_of_fold(charges, np.asarray(predicted)), policy=POLICY)
+    pictures = evaluation_plots(on_one_scale(charges, np.asarray(predicted)), policy=POLICY)
     assert list(pictures) == NAMES
     for png in pictures.values():
         _assert_fit_for_a_phone(png)
 
 
 def test_equal_input_gives_equal_bytes_in_any_thread() -> None:
-    o = _out_of_fold(*_population())
+    o = on_one_scale(*_population())
     with ThreadPoolExecutor(4) as threads:
         pictures = list(threads.map(lambda _: evaluation_plots(o, policy=POLICY), range(4)))
     assert pictures == [evaluation_plots(o, policy=POLICY)] * 4
@@ -123,7 +110,7 @@ def test_nobody_can_see_what_the_costliest_patient_cost() -> None:
 
 @pytest.mark.parametrize("name", ["predicted_against_actual", "residuals"])
 def test_the_picture_says_that_small_cells_are_not_shown(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    o = _out_of_fold(*_population())
+    o = on_one_scale(*_population())
     text = _written(monkeypatch, lambda: evaluation_plots(o, policy=POLICY)[name])
     assert "Cells of fewer than 11 patients are not shown" in text
     assert "1,000 patients" in text
@@ -132,12 +119,12 @@ def test_the_picture_says_that_small_cells_are_not_shown(monkeypatch: pytest.Mon
 def test_the_lift_states_the_cost_that_the_top_share_holds(monkeypatch: pytest.MonkeyPatch) -> None:
     charges = np.full(1_000, 100.0)
     charges[:50] = 1_900.0  # as much as all the others together
-    text = _written(monkeypatch, lambda: evaluation_plots(_out_of_fold(charges, charges), policy=POLICY)[NAMES[3]])
+    text = _written(monkeypatch, lambda: evaluation_plots(on_one_scale(charges, charges), policy=POLICY)[NAMES[3]])
     assert "Top 5 % by the model:\n50 % of all charges" in text
 
 
 def test_dollars_have_thousands_separators(monkeypatch: pytest.MonkeyPatch) -> None:
-    o = _out_of_fold(*_population())
+    o = on_one_scale(*_population())
     text = _written(monkeypatch, lambda: evaluation_plots(o, policy=POLICY)[NAMES[1]])
     assert "$10,000" in text.split("\n")
 

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from healthcare_assets.domain import reason_codes as module
-from healthcare_assets.domain.evaluation import Floats
+from healthcare_assets.domain.bootstrap import Floats
+from healthcare_assets.domain.candidates import CANDIDATES, GLM, Candidate
 from healthcare_assets.domain.features import risk_features
 from healthcare_assets.domain.model_features import design_frame, predicted_charges
 from healthcare_assets.domain.reason_codes import (
@@ -27,7 +28,7 @@ from healthcare_assets.domain.reason_codes import (
     typical_patient,
 )
 from healthcare_assets.domain.tables import REGIONS, SEXES
-from healthcare_assets.domain.training import CANDIDATES, Candidate, _fitted
+from healthcare_assets.domain.training import _fitted
 from healthcare_assets.policy import POLICY
 from healthcare_assets_tests.training_populations import made_up_population
 
@@ -149,7 +150,7 @@ def test_what_a_model_does_not_use_contributes_exactly_nothing() -> None:
 
 
 @of_each_candidate
-def test_where_a_batch_ends_changes_nothing_to_the_last_bit(
+def test_where_a_batch_ends_changes_nothing(
     candidate: Candidate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     predict, patients = _model(candidate.name), _some_patients(300)
@@ -159,7 +160,11 @@ def test_where_a_batch_ends_changes_nothing_to_the_last_bit(
     monkeypatch.setattr(module, "_PATIENTS_AT_A_TIME", 130)
     monkeypatch.setattr(module, "_HYBRIDS_AT_A_TIME", 999)
     limited = contributions(patients.iloc[::-1], reference=REFERENCE, predict=predict)[::-1]
-    assert whole.tobytes() == np.concatenate(parts).tobytes() == np.ascontiguousarray(limited).tobytes()
+    if candidate.name == GLM:  # the order in which a matrix product adds up depends on the number of rows
+        np.testing.assert_allclose(np.concatenate(parts), whole, rtol=0.0, atol=1e-6)
+        np.testing.assert_allclose(limited, whole, rtol=0.0, atol=1e-6)
+    else:
+        assert whole.tobytes() == np.concatenate(parts).tobytes() == np.ascontiguousarray(limited).tobytes()
 
 
 def test_a_model_is_asked_for_each_person_once_and_for_a_bounded_number_at_a_time(
