@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from healthcare_assets.domain.evaluation import Floats
+from healthcare_assets.domain.bootstrap import Floats
 from healthcare_assets.domain.leakage import label_leaks, undeclared_features
 from healthcare_assets.domain.model_features import LABEL, MODEL_FEATURES
 from healthcare_assets.domain.synthetic import SyntheticPopulation, charges_on, members_on

@@ -150,9 +150,7 @@ def test_what_a_model_does_not_use_contributes_exactly_nothing() -> None:
 
 
 @of_each_candidate
-def test_where_a_batch_ends_changes_nothing(
-    candidate: Candidate, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_where_a_batch_ends_changes_nothing(candidate: Candidate, monkeypatch: pytest.MonkeyPatch) -> None:
     predict, patients = _model(candidate.name), _some_patients(300)
     whole = contributions(patients, reference=REFERENCE, predict=predict)
     bounds = [(0, 1), (1, 120), (120, 300)]

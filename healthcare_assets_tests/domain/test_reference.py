@@ -1,5 +1,7 @@
 """The reference profile: exact through JSON, small for large populations, and bins that hold every value."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,7 +10,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from healthcare_assets.domain import reference
-from healthcare_assets.domain.evaluation import Floats, percentile
+from healthcare_assets.domain.bootstrap import Floats
+from healthcare_assets.domain.conformal import calibrate, intervals
+from healthcare_assets.domain.evaluation import percentile
+from healthcare_assets.domain.reason_codes import typical_patient
 from healthcare_assets.domain.reference import (
     ReferenceProfile,
     categorical_profile,
@@ -28,6 +33,28 @@ def test_json_gives_back_the_same_bits() -> None:
     assert np.array_equal(back.charges, profile.charges)
     assert back.to_json() == profile.to_json()
     assert (back.numeric, back.categorical) == (profile.numeric, profile.categorical)
+    assert (back.intervals, back.typical) == (profile.intervals, profile.typical)
+
+
+def test_prediction_intervals_travel_with_the_profile_to_the_bit() -> None:
+    trained, predicted = trained_on_made_up_patients(), np.linspace(0.0, 60_000.0, 997)
+    o = trained.out_of_fold
+    back = ReferenceProfile.from_json(trained.reference.to_json())
+    assert back.intervals == calibrate(o.predicted, o.charges, coverage=0.90)
+    assert back.intervals.calibrated_on == 600
+    as_in_training = intervals(trained.reference.intervals, predicted)
+    for bound, read in zip(as_in_training, intervals(back.intervals, predicted), strict=True):
+        assert bound.tobytes() == read.tobytes()
+    lower, upper = as_in_training
+    assert (lower < predicted)[1:].all()
+    assert (predicted < upper).all()
+
+
+def test_a_profile_with_a_number_that_is_none_is_not_written() -> None:
+    """JSON has no NaN: what another reader could not read is refused where it arises."""
+    broken = replace(trained_on_made_up_patients().reference, high_cost_from=float("nan"))
+    with pytest.raises(ValueError, match="JSON"):
+        broken.to_json()
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"numeric": {}, "categorical": {}, "charges": []}'])
@@ -41,7 +68,7 @@ def test_the_profile_tells_the_training_population() -> None:
     assert profile.patients == 600
     assert profile.charges.tolist() == sorted(charges)
     assert profile.high_cost_from == np.quantile(charges, 0.95)
-    assert profile.residual_lower < 0 < profile.residual_upper
+    assert profile.typical == typical_patient(made_up_population(600))
     assert profile.numeric["charges"].mean == pytest.approx(charges.mean())
     assert sum(profile.categorical["smoker"].counts.values()) == 600
     assert set(profile.numeric) | set(profile.categorical) >= {"age", "bmi", "sex", "predicted_charges", "charges"}
