@@ -1,6 +1,7 @@
 """The HIPAA evidence: what is published, what the training table holds, and that no finding tells a patient's value."""
 
 import re
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -10,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from healthcare_assets.domain.hipaa import (
+    AuditTrail,
     Finding,
+    audit_trail_evidence,
     columns_on_allow_list,
     scan_for_identifiers,
     training_table_evidence,
@@ -133,3 +136,57 @@ def test_nulls_identify_nobody() -> None:
 def test_only_pseudonyms_pass_for_pseudonyms(text: str) -> None:
     passed = scan_for_identifiers(_with("patient_key", text)) == []
     assert passed == bool(re.fullmatch("[0-9a-f]{32}", text))
+
+
+LINEAGE = {
+    "code_version": "abc",
+    "dagster_run_id": "run",
+    "dataset_digest": "0123",
+    "data_version.risk_features": "4",
+    "data_version.silver_patients": "7",
+}
+TRAIL = AuditTrail(
+    lineage=LINEAGE,
+    table_versions={"risk_features": 4, "silver_patients": 9},
+    champion=None,
+    last_move=None,
+    approved_versions=(),
+)
+
+
+def _of_champion(version: str, *, moved_to: str, instead_of: str | None, approved: tuple[str, ...]) -> AuditTrail:
+    move = {"model_version": moved_to, "replaced_version": instead_of}
+    return replace(TRAIL, champion=version, last_move=move, approved_versions=approved)
+
+
+def test_a_first_model_with_its_lineage_has_a_complete_audit_trail() -> None:
+    evidence = audit_trail_evidence(TRAIL)
+    assert (evidence.name, evidence.satisfied) == ("hipaa_audit_trail_complete", True)
+
+
+@pytest.mark.parametrize("tag", sorted(LINEAGE))
+def test_lineage_that_is_missing_is_named(tag: str) -> None:
+    evidence = audit_trail_evidence(replace(TRAIL, lineage={k: v for k, v in LINEAGE.items() if k != tag}))
+    assert (evidence.satisfied, evidence.detail) == (False, f"the model has no {tag}")
+
+
+@pytest.mark.parametrize(("recorded", "latest"), [("5", 4), ("4", None), ("latest", 4), ("-1", 4)])
+def test_a_data_version_that_the_table_does_not_have_is_a_gap(recorded: str, latest: int | None) -> None:
+    lineage = {**LINEAGE, "data_version.risk_features": recorded}
+    trail = replace(TRAIL, lineage=lineage, table_versions={"risk_features": latest, "silver_patients": 9})
+    assert f"version {recorded} of risk_features" in audit_trail_evidence(trail).detail
+
+
+@pytest.mark.parametrize(
+    ("trail", "satisfied"),
+    [
+        (_of_champion("2", moved_to="2", instead_of="1", approved=("1", "2")), True),
+        # Written down, and then the process died before the alias moved.
+        (_of_champion("1", moved_to="2", instead_of="1", approved=("1", "2")), True),
+        (_of_champion("3", moved_to="2", instead_of="1", approved=("1", "2", "3")), False),
+        (_of_champion("2", moved_to="2", instead_of="1", approved=("1",)), False),
+        (replace(TRAIL, champion="1", approved_versions=("1",)), False),
+    ],
+)
+def test_a_champion_must_have_come_to_be_one_on_record(trail: AuditTrail, satisfied: bool) -> None:
+    assert audit_trail_evidence(trail).satisfied == satisfied

@@ -13,7 +13,9 @@ import pyarrow as pa
 import pytest
 from sklearn.base import BaseEstimator
 
-from healthcare_assets.domain.evaluation import Floats
+from healthcare_assets.domain.bootstrap import Floats
+from healthcare_assets.domain.candidates import CANDIDATES
+from healthcare_assets.domain.conformal import IntervalTable, intervals
 from healthcare_assets.domain.risk_bands import (
     adjusted_risk_score,
     high_cost,
@@ -23,7 +25,7 @@ from healthcare_assets.domain.risk_bands import (
 )
 from healthcare_assets.domain.scoring import LoadedModel, ScoringError, score
 from healthcare_assets.domain.tables import PREDICTIONS
-from healthcare_assets.domain.training import CANDIDATES, train
+from healthcare_assets.domain.training import train
 from healthcare_assets.policy import POLICY
 from healthcare_assets_tests.training_populations import made_up_population, pseudonyms, trained_on_made_up_patients
 
@@ -78,7 +80,8 @@ def test_the_numbers_are_those_of_the_model() -> None:
         below = (reference.charges < row["predicted_charges"]).mean() * 100
         assert row["risk_score"] == pytest.approx(below)
         assert 0 <= row["charges_lower"] <= row["predicted_charges"] <= row["charges_upper"]
-        assert row["charges_upper"] == row["predicted_charges"] + reference.residual_upper
+    lower, upper = intervals(reference.intervals, predicted)
+    assert [(row["charges_lower"], row["charges_upper"]) for row in rows] == list(zip(lower, upper, strict=True))
 
 
 @pytest.mark.parametrize("candidate", CANDIDATES, ids=lambda candidate: candidate.name)
@@ -144,13 +147,25 @@ def test_nobody_is_predicted_to_cost_less_than_nothing() -> None:
     assert set(_scored(_features(), _answering(1.0))["charges_lower"].to_pylist()) == {0.0}
 
 
-def test_an_interval_holds_its_prediction_even_if_all_residuals_lie_on_one_side() -> None:
-    reference = replace(_model().reference, residual_lower=5.0, residual_upper=9.0)
-    row = _scored(_features(), replace(_answering(100.0), reference=reference)).to_pylist()[0]
-    assert (row["charges_lower"], row["charges_upper"]) == (100.0, 109.0)
-    reference = replace(_model().reference, residual_lower=-9.0, residual_upper=-5.0)
-    row = _scored(_features(), replace(_answering(100.0), reference=reference)).to_pylist()[0]
-    assert (row["charges_lower"], row["charges_upper"]) == (91.0, 100.0)
+def test_the_interval_is_the_one_of_the_prediction_s_bin() -> None:
+    table = IntervalTable(coverage=0.9, edges=(500.0,), lower=(-20.0, -300.0), upper=(30.0, 400.0), calibrated_on=900)
+    reference = replace(_model().reference, intervals=table)
+    for amount, lower, upper in ((100.0, 80.0, 130.0), (1000.0, 700.0, 1400.0)):
+        row = _scored(_features(), replace(_answering(amount), reference=reference)).to_pylist()[0]
+        assert (row["charges_lower"], row["charges_upper"]) == (lower, upper)
+
+
+def test_reason_codes_are_for_who_is_flagged_and_tell_what_raises_the_charges_most() -> None:
+    rows = _scored(_features(400)).to_pylist()
+    flagged = [row for row in rows if row["high_risk_patient"] or row["requires_review"]]
+    assert 0 < len(flagged) < len(rows)
+    assert all(row["reason_codes"] == [] for row in rows if row not in flagged)
+    for row in flagged:
+        dollars = [code["dollars"] for code in row["reason_codes"]]
+        assert 1 <= len(dollars) <= 3
+        assert dollars == sorted(dollars, reverse=True)
+        assert min(dollars) >= 1.0
+    assert any(code["text"].startswith("Smokes: +$") for row in flagged for code in row["reason_codes"])
 
 
 def test_the_risk_score_is_at_least_10_when_adjusted() -> None:
