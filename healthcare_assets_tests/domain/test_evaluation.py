@@ -197,10 +197,10 @@ def test_deciles_are_of_equal_size_even_of_equal_values() -> None:
 @cache
 def _small(kind: str) -> OutOfFold:
     random = np.random.default_rng(11)
-    charges = random.integers(0, 12, 60) * 250.5
+    charges: Floats = random.integers(0, 12, 60) * np.float64(250.5)
     if kind == "distinct":
-        charges = charges + random.random(60)
-    predicted = np.maximum(charges + random.integers(-4, 5, 60) * 250.5, 0.0)
+        charges = charges + random.permutation(60)
+    predicted: Floats = np.maximum(charges + random.integers(-4, 5, 60) * np.float64(250.5), 0.0)
     return _held_out(charges, predicted)
 
 
@@ -234,7 +234,8 @@ def test_a_patient_of_weight_three_counts_as_three_patients(drawn: "np.typing.ND
             expected = here @ inside / here.sum() if here.any() else np.nan
         else:
             expected = repeated[name][0] if name in repeated else np.nan  # nobody of the group was drawn
-        assert value[0] == pytest.approx(expected, rel=1e-9, abs=1e-9, nan_ok=True), name
+        # R² loses digits where those who were drawn cost almost the same.
+        assert value[0] == pytest.approx(expected, rel=1e-6, abs=1e-9, nan_ok=True), name
 
 
 def test_several_resamples_at_once_are_each_as_if_alone() -> None:

@@ -1,30 +1,37 @@
 """The registry: what is registered comes back exactly, aliases move as promised, and failures are sentences."""
 
+import hashlib
 import json
 import math
 import os
 import shutil
 import subprocess
 import sys
+import threading
 import zipfile
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from sklearn.base import BaseEstimator
 
+from healthcare_assets.domain.bootstrap import Estimate
+from healthcare_assets.domain.candidates import CANDIDATES, GLM, Candidate, Parameters
 from healthcare_assets.domain.model_features import design_frame
-from healthcare_assets.domain.training import CANDIDATES, TrainedModel, example_patient, train
-from healthcare_assets.errors import RegistryError
+from healthcare_assets.domain.training import TrainedModel, example_patient, train
+from healthcare_assets.errors import RegistryError, TrainingError
 from healthcare_assets.resources import model_artifact
-from healthcare_assets.resources.registry import ModelRegistry, ModelVersion
-from healthcare_assets.resources.training_run import Lineage
-from healthcare_assets_tests.training_populations import made_up_population, trained_on_made_up_patients
+from healthcare_assets.resources.registry import ChampionMovedError, ModelRegistry, ModelVersion
+from healthcare_assets.resources.training_run import Lineage, flat
+from healthcare_assets_tests.training_populations import made_up_population
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
+ACTUARYS = tuple(candidate for candidate in CANDIDATES if candidate.name == GLM)
 ROOT = Path(__file__).resolve().parents[2]
 LINEAGE = Lineage(
     data_versions={"risk_features": "12", "silver_patients": "9"},
@@ -50,8 +57,14 @@ def registry(empty_database: Path, tmp_path: Path) -> ModelRegistry:
     return ModelRegistry(f"sqlite:///{folder / 'mlflow.db'}")
 
 
+@cache
+def small_model() -> TrainedModel:
+    """One that is stored in a moment: forests take seconds."""
+    return train(made_up_population(600), candidates=ACTUARYS)
+
+
 def _register(registry: ModelRegistry, trained: TrainedModel | None = None) -> ModelVersion:
-    return registry.register(trained or trained_on_made_up_patients(), example=example_patient(), lineage=LINEAGE)
+    return registry.register(trained or small_model(), lineage=LINEAGE)
 
 
 def _client(registry: ModelRegistry) -> "MlflowClient":
@@ -69,9 +82,13 @@ def _model_folder(registry: ModelRegistry) -> Path:
 def test_a_registered_model_comes_back_to_the_last_bit(registry: ModelRegistry, candidate: Any) -> None:
     population = made_up_population(500)
     trained = train(population, candidates=(candidate,))
-    loaded = registry.load(_register(registry, trained))
-    features = design_frame(population)
+    version, features = _register(registry, trained), design_frame(population)
+    loaded = registry.load(version)
     assert np.array_equal(loaded.pipeline.predict(features), trained.pipeline.predict(features))
+    for stored, made in zip(registry.load_folds(version), trained.fold_pipelines, strict=True):
+        assert np.array_equal(stored.predict(features), made.predict(features))
+    probe = registry.load_probe(version)
+    assert np.maximum(loaded.pipeline.predict(design_frame(probe.patients)), 0.0).tolist() == list(probe.predicted)
     assert loaded.reference.to_json() == trained.reference.to_json()
     assert (loaded.name, loaded.version) == ("health_insurance_cost", "1")
 
@@ -84,41 +101,123 @@ def test_a_new_version_is_the_challenger_and_nothing_else(registry: ModelRegistr
     assert registry.version_by_alias("previous") is None
 
 
-def test_promotion_moves_champion_to_previous(registry: ModelRegistry) -> None:
-    first, second = _register(registry), _register(registry)
-    assert registry.promote(first) is None
-    assert (registry.version_by_alias("champion"), registry.version_by_alias("previous")) == (first, None)
-    assert registry.promote(second) == first
-    assert (registry.version_by_alias("champion"), registry.version_by_alias("previous")) == (second, first)
-    assert registry.version_by_alias("challenger") == second
+def _aliases(registry: ModelRegistry) -> tuple[str | None, str | None]:
+    """Champion and previous."""
+    champion, previous = registry.version_by_alias("champion"), registry.version_by_alias("previous")
+    return champion.version if champion else None, previous.version if previous else None
 
 
-def test_promoting_the_champion_again_moves_nothing(registry: ModelRegistry) -> None:
-    first, second = _register(registry), _register(registry)
-    registry.promote(first)
-    registry.promote(second)
-    assert registry.promote(second) == second
-    assert (registry.version_by_alias("champion"), registry.version_by_alias("previous")) == (second, first)
+@pytest.fixture
+def two(registry: ModelRegistry) -> tuple[ModelVersion, ModelVersion]:
+    """Two registered versions, neither of them champion."""
+    return _register(registry), _register(registry)
 
 
-def test_promoting_a_version_that_does_not_exist_moves_nothing(registry: ModelRegistry) -> None:
-    first = _register(registry)
-    registry.promote(first)
+def test_promotion_moves_champion_to_previous(registry: ModelRegistry, two: tuple[ModelVersion, ModelVersion]) -> None:
+    registry.promote(two[0], instead_of=None)
+    assert _aliases(registry) == ("1", None)
+    registry.promote(two[1], instead_of=two[0])
+    assert _aliases(registry) == ("2", "1")
+    assert registry.version_by_alias("challenger") == two[1]
+
+
+def test_promoting_the_champion_again_moves_nothing(
+    registry: ModelRegistry, two: tuple[ModelVersion, ModelVersion]
+) -> None:
+    registry.promote(two[0], instead_of=None)
+    registry.promote(two[1], instead_of=two[0])
+    registry.promote(two[1], instead_of=two[1])
+    assert _aliases(registry) == ("2", "1")
+
+
+def test_promoting_a_version_that_does_not_exist_moves_nothing(
+    registry: ModelRegistry, two: tuple[ModelVersion, ModelVersion]
+) -> None:
+    registry.promote(two[0], instead_of=None)
     with pytest.raises(RegistryError, match=r"version=77\) not found.*: materialise trained_model again"):
-        registry.promote(replace(first, version="77"))
-    assert (registry.version_by_alias("champion"), registry.version_by_alias("previous")) == (first, None)
+        registry.promote(replace(two[0], version="77"), instead_of=two[0])
+    assert _aliases(registry) == ("1", None)
+
+
+def test_a_champion_that_moved_since_refuses_the_promotion_and_nothing_is_written_down(
+    registry: ModelRegistry, two: tuple[ModelVersion, ModelVersion]
+) -> None:
+    registry.promote(two[0], instead_of=None)
+    written: list[str] = []
+    with pytest.raises(ChampionMovedError, match="version 1 is champion by now and no version was"):
+        registry.promote(two[1], instead_of=None, record=lambda: written.append("a record"))
+    assert (written, _aliases(registry)) == ([], ("1", None))
+
+
+def test_a_promotion_is_written_down_before_the_alias_moves(
+    registry: ModelRegistry, two: tuple[ModelVersion, ModelVersion]
+) -> None:
+    seen: list[Any] = []
+    registry.promote(two[0], instead_of=None, record=lambda: seen.append(_aliases(registry)))
+    assert (seen, _aliases(registry)) == ([(None, None)], ("1", None))
+
+
+def test_of_two_promotions_at_once_one_wins(registry: ModelRegistry, two: tuple[ModelVersion, ModelVersion]) -> None:
+    lost: list[str] = []
+
+    def promote(version: ModelVersion) -> None:
+        try:
+            ModelRegistry(registry.tracking_uri).promote(version, instead_of=None)
+        except ChampionMovedError:
+            lost.append(version.version)
+
+    threads = [threading.Thread(target=promote, args=(version,)) for version in two]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(lost) == 1
+    assert _aliases(registry) == ({"1": "2", "2": "1"}[lost[0]], None)
+
+
+def test_a_rollback_brings_the_previous_champion_back_once(
+    registry: ModelRegistry, two: tuple[ModelVersion, ModelVersion]
+) -> None:
+    registry.promote(two[0], instead_of=None)
+    registry.promote(two[1], instead_of=two[0])
+    seen: list[Any] = []
+    assert registry.roll_back(lambda gone, back: seen.append((gone, back, _aliases(registry)))) == (two[1], two[0])
+    assert seen == [(two[1], two[0], ("2", "1"))]
+    assert _aliases(registry) == ("1", None)
+    with pytest.raises(RegistryError, match="No previous yet: a second model has to become champion first"):
+        registry.roll_back(lambda *_: seen.append("never"))
+    assert len(seen) == 1
+
+
+def test_tags_description_runs_and_files_are_kept(registry: ModelRegistry) -> None:
+    version, client = _register(registry), _client(registry)
+    registry.describe(version, tags={"compliance_status": "approved"}, description="**Approved**")
+    registry.attach(version, {"verdicts/7/model_card.html": b"<html>"})
+    assert registry.tags(version)["compliance_status"] == "approved"
+    assert client.get_model_version(version.name, version.version).description == "**Approved**"
+    assert Path(registry.attached(version, "verdicts/7/model_card.html")).read_bytes() == b"<html>"
+    run = client.get_run(registry.record_run("governance", "a verdict", metrics={"r2": 0.8}, tags={"decision": "yes"}))
+    assert (run.data.metrics, run.data.tags["decision"], run.info.status) == ({"r2": 0.8}, "yes", "FINISHED")
+    names = {experiment.name for experiment in client.search_experiments()}
+    assert {"healthcare/local/training", "healthcare/local/governance"} <= names
 
 
 def test_the_evidence_is_what_was_stored(registry: ModelRegistry) -> None:
-    trained = trained_on_made_up_patients()
-    assert registry.evidence(_register(registry, trained)) == trained.metrics
+    trained = small_model()
+    evidence = registry.evidence(_register(registry, trained))
+    assert {name: value for name, value in evidence.items() if not math.isnan(value)} == {
+        name: value for name, value in flat(trained.metrics).items() if not math.isnan(value)
+    }
+    assert set(evidence) == set(flat(trained.metrics))
 
 
 def test_a_metric_that_is_no_number_stays_one_and_a_missing_one_missing(registry: ModelRegistry) -> None:
-    trained = replace(trained_on_made_up_patients(), metrics={"risk_score_r2": math.nan})
-    evidence = registry.evidence(_register(registry, trained))
-    assert list(evidence) == ["risk_score_r2"]
-    assert math.isnan(evidence["risk_score_r2"])
+    trained = small_model()
+    nothing = {"risk_score_r2": Estimate(value=math.nan, lower=math.nan, upper=math.nan)}
+    results = tuple(replace(result, metrics=nothing) for result in trained.candidates)
+    evidence = registry.evidence(_register(registry, replace(trained, metrics=nothing, candidates=results)))
+    assert set(evidence) == {"risk_score_r2", "risk_score_r2_lower", "risk_score_r2_upper"}
+    assert all(math.isnan(value) for value in evidence.values())
 
 
 def test_without_a_champion_the_next_step_is_said(registry: ModelRegistry) -> None:
@@ -130,7 +229,7 @@ def test_without_a_champion_the_next_step_is_said(registry: ModelRegistry) -> No
 
 
 def test_the_run_tells_how_the_model_came_about(registry: ModelRegistry) -> None:
-    trained = trained_on_made_up_patients()
+    trained = small_model()
     version, client = _register(registry, trained), _client(registry)
     run = client.get_run(version.run_id)
     assert run.info.status == "FINISHED"
@@ -149,9 +248,14 @@ def test_the_run_tells_how_the_model_came_about(registry: ModelRegistry) -> None
     experiment = client.get_experiment_by_name("healthcare/local/training")
     assert experiment is not None
     children = client.search_runs([experiment.experiment_id], f"tags.mlflow.parentRunId = '{version.run_id}'")
-    assert {run.info.run_name: dict(run.data.metrics) for run in children} == {
-        result.name: dict(result.metrics) for result in trained.candidates
-    }
+    results = {result.name: result for result in (*trained.candidates, trained.baseline)}
+    assert {child.info.run_name for child in children} == set(results)
+    for child in children:
+        assert child.data.metrics["r2_charges"] == results[str(child.info.run_name)].metrics["r2_charges"].value
+        assert set(child.data.metrics) == set(flat(results[str(child.info.run_name)].metrics))
+        plots = {Path(file.path).stem for file in client.list_artifacts(child.info.run_id, "plots")}
+        assert plots == {"predicted_against_actual", "calibration_by_decile", "residuals", "lift_top_share"}
+    assert registry.results(version)["median"]["mae_charges"] == trained.baseline.metrics["mae_charges"]
 
 
 def test_all_files_lie_beside_the_database_and_none_holds_a_patient(registry: ModelRegistry, tmp_path: Path) -> None:
@@ -166,7 +270,7 @@ def test_all_files_lie_beside_the_database_and_none_holds_a_patient(registry: Mo
 
 
 def test_a_training_that_cannot_be_stored_is_a_failed_run_and_no_version(registry: ModelRegistry) -> None:
-    trained = trained_on_made_up_patients()
+    trained = small_model()
     unreadable = replace(trained, reference=replace(trained.reference, high_cost_from=math.nan))
     with pytest.raises(ValueError, match="not JSON compliant"):
         _register(registry, unreadable)
@@ -177,20 +281,18 @@ def test_a_training_that_cannot_be_stored_is_a_failed_run_and_no_version(registr
     assert [run.info.status for run in runs if "mlflow.parentRunId" not in run.data.tags] == ["FAILED"]
 
 
-def _cut_short(folder: Path) -> None:
+def _cut_short(folder: Path) -> Path:
     pipeline = folder / "model.skops"
     pipeline.write_bytes(pipeline.read_bytes()[:2_000])
+    return pipeline
 
 
-def _without_reference(folder: Path) -> None:
-    (folder / "reference_profile.json").unlink()
-
-
-def _reference_of_another_kind(folder: Path) -> None:
+def _reference_of_another_kind(folder: Path) -> Path:
     (folder / "reference_profile.json").write_text("{}", encoding="utf-8")
+    return folder / "reference_profile.json"
 
 
-def _with_code_in_it(folder: Path) -> None:
+def _with_code_in_it(folder: Path) -> Path:
     """Ask for a type that runs code; and let the folder itself say that it may be trusted."""
     from skops.io import dump
 
@@ -202,22 +304,73 @@ def _with_code_in_it(folder: Path) -> None:
     trusted = "    skops_trusted_types:\n    - subprocess.run\n"
     described = description.read_text(encoding="utf-8").replace("    skops_trusted_types:\n", trusted)
     description.write_text(described, encoding="utf-8")
+    return folder / "model.skops"
+
+
+@pytest.mark.parametrize("damage", [_cut_short, _reference_of_another_kind, _with_code_in_it])
+def test_a_model_that_was_changed_since_it_was_registered_is_refused(registry: ModelRegistry, damage: Any) -> None:
+    version = _register(registry)
+    damage(_model_folder(registry))
+    with pytest.raises(RegistryError, match=r"is not the file that was registered \(its SHA-256 differs\)"):
+        registry.load(version)
+
+
+@pytest.mark.parametrize("file", ["folds.skops", "inference_probe.json"])
+def test_so_are_the_files_that_judge_it(registry: ModelRegistry, file: str) -> None:
+    version = _register(registry)
+    with (_model_folder(registry) / file).open("ab") as changed:
+        changed.write(b" ")
+    load = registry.load_folds if file == "folds.skops" else registry.load_probe
+    with pytest.raises(RegistryError, match="its SHA-256 differs"):
+        load(version)
 
 
 @pytest.mark.parametrize(
     ("damage", "cause"),
     [
         (_cut_short, "not a zip file"),
-        (_without_reference, "No such file"),
         (_reference_of_another_kind, "numeric"),
         (_with_code_in_it, "[Uu]ntrusted types"),
     ],
 )
-def test_a_model_that_cannot_be_read_is_refused(registry: ModelRegistry, damage: Any, cause: str) -> None:
+def test_a_model_that_cannot_be_read_is_refused_even_if_its_digest_is_right(
+    registry: ModelRegistry, damage: Any, cause: str
+) -> None:
     version = _register(registry)
-    damage(_model_folder(registry))
+    changed = damage(_model_folder(registry))
+    digest = hashlib.sha256(changed.read_bytes()).hexdigest()
+    registry.describe(version, tags={f"sha256.{changed.name}": digest})
     with pytest.raises(RegistryError, match=rf"cannot be read \(.*{cause}.*\): materialise trained_model and gov"):
         registry.load(version)
+
+
+def test_a_model_without_one_of_its_files_is_refused(registry: ModelRegistry) -> None:
+    version = _register(registry)
+    (_model_folder(registry) / "reference_profile.json").unlink()
+    with pytest.raises(RegistryError, match=r"cannot be read \(.*No such file"):
+        registry.load(version)
+
+
+class _OfOurOwn(BaseEstimator):  # type: ignore[misc]
+    """An estimator that nobody has said may be trusted."""
+
+    def fit(self, features: Any, charges: Any) -> "_OfOurOwn":
+        self.mean_ = float(np.mean(charges))
+        return self
+
+    def predict(self, features: Any) -> Any:
+        return np.full(len(features), self.mean_)
+
+
+def _of_our_own(parameters: Parameters, seed: int) -> _OfOurOwn:
+    return _OfOurOwn()
+
+
+def test_a_candidate_that_scoring_would_not_load_is_refused_when_it_is_stored(registry: ModelRegistry) -> None:
+    own = Candidate(name="of our own", estimator=_of_our_own, parameters={})
+    with pytest.raises(TrainingError, match=r"of our own holds types that are not trusted \(.*_OfOurOwn\): add them"):
+        _register(registry, train(made_up_population(500), candidates=(own,)))
+    assert registry.version_by_alias("challenger") is None
 
 
 def test_a_model_whose_files_are_gone_is_refused(registry: ModelRegistry) -> None:
@@ -236,8 +389,8 @@ def test_a_model_is_stored_without_pickle(registry: ModelRegistry) -> None:
     assert kinds <= {".json", ".npy"}
 
 
-def test_only_tree_types_are_trusted_besides_the_safe_ones() -> None:
-    assert all(name.startswith("sklearn.") and "tree" in name.lower() for name in model_artifact.TRUSTED_TYPES)
+def test_only_types_of_scikit_learn_are_trusted_besides_the_safe_ones() -> None:
+    assert all(name.startswith("sklearn.") for name in model_artifact.TRUSTED_TYPES)
 
 
 def test_a_file_that_is_no_database_is_told_at_once(tmp_path: Path) -> None:
@@ -266,10 +419,11 @@ registry.version_by_alias("champion")
 if sys.argv[2] == "train":
     from healthcare_assets.resources.training_run import Lineage
     from healthcare_assets_tests.training_populations import made_up_population
-    from healthcare_assets.domain.training import CANDIDATES, example_patient, train
-    trained = train(made_up_population(500), candidates=CANDIDATES[1:])
+    from healthcare_assets.domain.candidates import CANDIDATES
+    from healthcare_assets.domain.training import train
+    trained = train(made_up_population(500), candidates=CANDIDATES[2:])
     lineage = Lineage(data_versions={}, code_version="c", dagster_run_id="r")
-    registry.load(registry.register(trained, example=example_patient(), lineage=lineage))
+    registry.load(registry.register(trained, lineage=lineage))
 """
 
 

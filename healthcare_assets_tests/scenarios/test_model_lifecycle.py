@@ -16,7 +16,13 @@ import pytest
 
 from healthcare_assets.domain.candidates import CANDIDATES, GLM
 from healthcare_assets.domain.columns import Table
-from healthcare_assets.domain.tables import CHAMPION_HISTORY, GOVERNANCE_VERDICT, PREDICTIONS, TRAINING_PATIENTS
+from healthcare_assets.domain.tables import (
+    CHAMPION_HISTORY,
+    GOVERNANCE_VERDICT,
+    PREDICTIONS,
+    RISK_FEATURES,
+    TRAINING_PATIENTS,
+)
 from healthcare_assets.domain.training import train
 from healthcare_assets.errors import HealthcareError, RegistryError, SettingsError
 from healthcare_assets.resources.registry import ModelVersion
@@ -136,7 +142,7 @@ def test_an_approved_model_is_champion_and_everything_about_it_is_on_record(prom
     assert tags["compliance_status"] == "approved"
     assert tags["verdict_id"] == verdict["verdict_id"]
     assert {tags["code_version"], tags["dagster_run_id"]} == {"test", "test-run"}
-    assert tags["data_version.risk_features"] == str(promoted.lakehouse.version(features.RISK_FEATURES))
+    assert tags["data_version.risk_features"] == str(promoted.lakehouse.version(RISK_FEATURES))
     assert len(_rows(promoted, TRAINING_PATIENTS)) == 1500
     cards = promoted.settings.mlflow_root.rglob(f"verdicts/{verdict['verdict_id']}/model_card.html")
     assert "version 1: approved" in next(cards).read_text(encoding="utf-8")
