@@ -11,6 +11,7 @@ from healthcare_assets.domain.evaluation import Metrics
 from healthcare_assets.domain.fairness import GroupCalibration, undecided_attributes
 from healthcare_assets.domain.hipaa import REQUIRED_EVIDENCE, HipaaEvidence
 from healthcare_assets.domain.leakage import Leak
+from healthcare_assets.domain.small_cells import is_small
 from healthcare_assets.domain.verdict import Comparison, Criterion, Verdict
 from healthcare_assets.policy import POLICY, Policy
 
@@ -184,7 +185,7 @@ def _better_than_champion(against: ChampionComparison) -> Criterion:
         upper=None if found is None else _finite(found.upper),
         threshold=0.0,
         comparison=">",
-        passed=found is not None and found.lower > 0,
+        passed=found is not None and math.isfinite(found.lower) and found.lower > 0,
         detail=detail,
     )
 
@@ -194,8 +195,9 @@ def _predictive_ratio(evidence: Evidence, policy: Policy) -> Criterion:
     tolerance = policy.promotion.predictive_ratio_tolerance
     found, problem = _number("predictive_ratio", evidence.metrics)
     must_be = f"must be within {tolerance:g} of 1, or its interval hold 1"
-    off = None if found is None else abs(found.value - 1.0)
-    by_chance = found is not None and found.lower <= 1.0 <= found.upper
+    # Rounded, since 1.02 − 1 is a little over 0.02 in binary, and the threshold itself passes.
+    off = None if found is None else round(abs(found.value - 1.0), 12)
+    by_chance = found is not None and -math.inf < found.lower <= 1.0 <= found.upper < math.inf
     said = problem if found is None else f"is {found.value:.4g}{_interval(found)}"
     return Criterion(
         name="predictive_ratio_off_by",
@@ -213,7 +215,7 @@ def _no_bias(evidence: Evidence, policy: Policy) -> Criterion:
     faults = [_group_fault(finding) for finding in evidence.groups if finding.status != "pass"]
     undecided = undecided_attributes(evidence.groups)
     faults += [f"{attribute} has fewer than two groups with patients to compare" for attribute in undecided]
-    known = [abs(finding.bias) for finding in evidence.groups if finding.bias is not None]
+    known = [abs(group.bias) for group in evidence.groups if group.bias is not None and not is_small(group.patients)]
     value = max(known) if known and len(known) == len(evidence.groups) and not undecided else None
     within = f"Predicted cost is within {limit:.0%} of actual cost in every group of sex, region and age band."
     return Criterion(
@@ -227,8 +229,9 @@ def _no_bias(evidence: Evidence, policy: Policy) -> Criterion:
 
 
 def _group_fault(finding: GroupCalibration) -> str:
+    """The group and what is wrong with it; no figure of so few patients that it must not be published."""
     said = f"{finding.attribute} {finding.group}: {finding.status}"
-    if finding.bias is None or finding.lower is None or finding.upper is None:
+    if is_small(finding.patients) or finding.bias is None or finding.lower is None or finding.upper is None:
         return said
     return f"{said} ({finding.bias:+.1%}, {finding.lower:+.1%} to {finding.upper:+.1%})"
 

@@ -5,6 +5,7 @@ known.
 """
 
 import base64
+import html as markup
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ th { background: #f3f3f3; }
 img { max-width: 100%; }
 h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2rem; }
 """
+
+_INLINE_PNG = "data:image/png;base64,"
 
 _SHOWN_METRICS: Mapping[str, tuple[str, str]] = {
     "r2_charges": ("R² of yearly charges", "{:.3f}"),
@@ -88,8 +91,11 @@ def html(record: VerdictRecord, *, policy: Policy) -> str:
     """The card as one self-contained page: it loads nothing, and reads on a phone."""
     from markdown_it import MarkdownIt
 
-    body = MarkdownIt("commonmark", {"html": False}).enable("table").render(markdown(record, policy=policy))
-    title = f"{record.model_name} version {record.model_version}"
+    renderer = MarkdownIt("commonmark", {"html": False}).enable("table")
+    # A reason may quote what somebody else named: no link, and no image but the plot, comes of it.
+    renderer.validateLink = _is_inline_image  # type: ignore[method-assign]
+    body = renderer.render(markdown(record, policy=policy))
+    title = markup.escape(f"{record.model_name} version {record.model_version}")
     return (
         f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -145,15 +151,17 @@ def groups_section(groups: Sequence[GroupCalibration], *, policy: Policy) -> str
 
 def image(title: str, png: bytes) -> str:
     """A PNG inside the Markdown."""
-    return f"![{title}](data:image/png;base64,{base64.b64encode(png).decode('ascii')})"
+    return f"![{title}]({_INLINE_PNG}{base64.b64encode(png).decode('ascii')})"
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A Markdown table."""
     lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(
-        f"| {' | '.join(cell.replace('|', '/').replace(chr(10), ' ') for cell in line)} |" for line in lines
-    )
+    return "\n".join(f"| {' | '.join(_one_line(cell).replace('|', '/') for cell in line)} |" for line in lines)
+
+
+def _is_inline_image(url: str) -> bool:
+    return url.startswith(_INLINE_PNG)
 
 
 def _plot(groups: Sequence[GroupCalibration], policy: Policy) -> bytes:
@@ -175,7 +183,12 @@ def _candidate(record: VerdictRecord) -> str:
 
 
 def _reasons(verdict: Verdict) -> str:
-    return "\n".join(f"- {reason}" for reason in verdict.reasons)
+    return "\n".join(f"- {_one_line(reason)}" for reason in verdict.reasons)
+
+
+def _one_line(text: str) -> str:
+    """What a line break would end: a cell, or a point of a list."""
+    return " ".join(text.split())
 
 
 def _evaluated(record: VerdictRecord) -> str:

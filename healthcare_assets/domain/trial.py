@@ -33,7 +33,7 @@ def trial_faults(model: LoadedModel, sample: pd.DataFrame, *, predicted_at: date
     try:
         batch = score(sample, model, predicted_at=predicted_at, policy=policy)
     except ScoringError as error:
-        return [str(error)]
+        return [str(error).rstrip(".")]
     frame = nw.from_native(pa.Table.from_batches([batch])).lazy()
     found = checks.incomplete_predictions(frame).collect().rows(named=True)[0]
     outcome = checks.complete_predictions(found, patients=len(sample))

@@ -190,6 +190,8 @@ class ModelRegistry:
         """
         with self._exclusively():
             champion, previous = self.required_version("champion"), self.required_version("previous")
+            if previous == champion:  # as a process leaves it that dies between the two aliases' moves
+                raise RegistryError(f"No previous yet: {_NEXT_STEP['previous']}.")
             record(champion, previous)
             self._move_champion(previous, previous=None)
         return champion, previous

@@ -166,10 +166,16 @@ def test_approved_when_and_only_when_every_criterion_passes(
 @pytest.mark.parametrize(
     ("ratio", "passed"),
     [
-        (Estimate(value=1.0199, lower=1.01, upper=1.03), True),
+        (Estimate(value=1.02, lower=1.01, upper=1.03), True),
+        (Estimate(value=0.98, lower=0.97, upper=0.99), True),
+        (Estimate(value=1.0201, lower=1.01, upper=1.03), False),
         (Estimate(value=0.979, lower=0.97, upper=0.99), False),
         (Estimate(value=1.05, lower=0.99, upper=1.11), True),  # chance alone may have brought it about
         (Estimate(value=1.05, lower=math.nan, upper=math.nan), False),
+        (Estimate(value=1.05, lower=-math.inf, upper=math.inf), False),
+        (Estimate(value=1.0, lower=math.nan, upper=math.nan), True),
+        (_about(math.nan), False),
+        (_about(math.inf), False),
     ],
 )
 def test_the_total_must_be_right_unless_it_is_off_by_chance(ratio: Estimate, passed: bool) -> None:
@@ -190,6 +196,28 @@ def test_a_group_without_any_cost_is_not_passed_over() -> None:
     verdict = decide(replace(GOOD, groups=(unknown, *GROUPS[1:])))
     assert "sex female: insufficient data." in verdict.reasons[0]
     assert next(c for c in verdict.criteria if c.name == "no_demographic_bias").value is None
+
+
+@pytest.mark.parametrize(("patients", "shown"), [(1, False), (10, False), (11, True)])
+def test_a_group_of_few_is_named_and_its_figures_are_not_told(patients: int, shown: bool) -> None:
+    few = replace(_group("age_band", "25-34", 0.4321, "insufficient data"), patients=patients)
+    verdict = decide(replace(GOOD, groups=(*GROUPS[:-1], few)))
+    criterion = next(c for c in verdict.criteria if c.name == "no_demographic_bias")
+    assert (verdict.decision, "age_band 25-34: insufficient data" in criterion.detail) == ("rejected", True)
+    assert ("43.2%" in criterion.detail, criterion.value == 0.4321) == (shown, shown)
+
+
+@pytest.mark.parametrize("metric", AGAINST)
+def test_a_comparison_that_is_missing_is_no_comparison(metric: str) -> None:
+    metrics = {name: found for name, found in BETTER.metrics.items() if name != metric}
+    verdict = decide(replace(GOOD, against_champion=replace(BETTER, metrics=metrics)))
+    assert _failed(verdict) == [metric]
+    assert "is missing from the evidence" in verdict.reasons[0]
+
+
+def test_a_better_challenger_passes_the_same_gates_as_a_first_model() -> None:
+    evidence = replace(_with_metrics(high_risk_recall=_about(0.59)), against_champion=BETTER)
+    assert _failed(decide(evidence)) == ["high_risk_recall"]
 
 
 def test_one_class_of_a_group_leaves_nothing_to_compare() -> None:
@@ -237,6 +265,10 @@ def test_hipaa_evidence_that_is_not_satisfied_says_what_was_found_and_is_not_out
         (_against(risk_score_r2_gain=Estimate(value=0.0, lower=0.0, upper=0.0)), ["risk_score_r2_gain"]),
         (_against(risk_score_r2_gain=Estimate(value=-0.1, lower=-0.2, upper=-0.05)), ["risk_score_r2_gain"]),
         (_against(risk_score_r2_gain=_about(math.nan)), ["risk_score_r2_gain"]),
+        (_against(risk_score_r2_gain=_about(math.inf)), ["risk_score_r2_gain"]),
+        (_against(risk_score_r2_gain=Estimate(value=0.1, lower=math.nan, upper=math.nan)), ["risk_score_r2_gain"]),
+        (_against(risk_score_r2_gain=Estimate(value=0.1, lower=math.inf, upper=math.inf)), ["risk_score_r2_gain"]),
+        (_against(risk_score_mae_ratio=_about(math.inf)), ["risk_score_mae_ratio"]),
         (_against(risk_score_mae_ratio=_about(1.05)), []),
         (_against(risk_score_mae_ratio=_about(1.0501)), ["risk_score_mae_ratio"]),
         (_against(high_risk_recall_ratio=_about(0.95)), []),

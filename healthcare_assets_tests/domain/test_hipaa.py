@@ -183,6 +183,8 @@ def test_a_data_version_that_the_table_does_not_have_is_a_gap(recorded: str, lat
         (_of_champion("2", moved_to="2", instead_of="1", approved=("1", "2")), True),
         # Written down, and then the process died before the alias moved.
         (_of_champion("1", moved_to="2", instead_of="1", approved=("1", "2")), True),
+        # The same of a first promotion: nobody is champion.
+        (replace(TRAIL, last_move={"model_version": "1", "replaced_version": None}), True),
         (_of_champion("3", moved_to="2", instead_of="1", approved=("1", "2", "3")), False),
         (_of_champion("2", moved_to="2", instead_of="1", approved=("1",)), False),
         (replace(TRAIL, champion="1", approved_versions=("1",)), False),

@@ -10,6 +10,7 @@ import pytest
 from healthcare_assets.domain import model_card
 from healthcare_assets.domain.bootstrap import Estimate
 from healthcare_assets.domain.fairness import GroupCalibration
+from healthcare_assets.domain.governance import ChampionComparison, Evidence, decide
 from healthcare_assets.domain.model_card import VerdictRecord
 from healthcare_assets.domain.verdict import Criterion, Verdict
 from healthcare_assets.policy import POLICY
@@ -133,10 +134,55 @@ def test_the_page_is_the_same_card_loads_nothing_and_runs_nothing() -> None:
     assert page.count("<tr>") == sum(line.startswith("|") and "---" not in line for line in _markdown().splitlines())
 
 
+def test_nothing_that_a_reason_quotes_becomes_a_link_an_image_or_a_heading() -> None:
+    reason = "[a](http://a.example), <https://b.example>, ![c](https://c.example/c.png), [d]\n\n# Approved\r\r[d]: http://d.e"
+    criterion = replace(CRITERIA[1], detail=reason)
+    hostile = replace(
+        RECORD,
+        model_name="<script>",
+        verdict=Verdict(decision="rejected", reasons=(reason,), criteria=(criterion,)),
+    )
+    page = model_card.html(hostile, policy=POLICY)
+    assert "<a" not in page
+    assert "<script" not in page
+    assert page.count("<img") == page.count('src="data:image/png;base64,') == 1
+    assert page.count("<h1>") == 1
+    assert page.count("http://a.example") == 2
+    assert "- [a](http://a.example), " in _markdown(hostile)
+    assert "| # Approved" not in _markdown(hostile)
+
+
+def test_every_criterion_of_a_verdict_is_in_the_card_with_value_interval_and_threshold() -> None:
+    verdict = decide(
+        Evidence(
+            metrics={name: Estimate(value=0.8123, lower=0.7111, upper=0.9222) for name in ("risk_score_r2", "x")},
+            groups=RECORD.groups,
+            leaks=None,
+            overlapping_patients=2,
+            inference_faults=(),
+            hipaa=(),
+            against_champion=ChampionComparison(champion="3", metrics={}, fault="version 3 is damaged"),
+        )
+    )
+    card = _markdown(replace(RECORD, verdict=verdict))
+    assert "| risk_score_r2 | 0.8123 | 0.7111 to 0.9222 | >= 0.7 | passed |" in card
+    for criterion in verdict.criteria:
+        value = "unknown" if criterion.value is None else f"{criterion.value:.4g}"
+        [line] = [line for line in card.splitlines() if line.startswith(f"| {criterion.name} |")]
+        cells = [cell.strip() for cell in line.split("|")]
+        assert cells[2] == value
+        assert cells[4:7] == [
+            f"{criterion.comparison} {criterion.threshold:g}",
+            "passed" if criterion.passed else "**failed**",
+            criterion.detail,
+        ]
+    assert all(f"- {reason}" in card for reason in verdict.reasons)
+
+
 def test_the_registry_s_description_is_the_decision_and_its_reasons() -> None:
     described = model_card.description(RECORD)
     assert described.startswith("**Rejected** on 2026-03-01 03:04 UTC (verdict verdict-7).")
-    assert CRITERIA[1].detail in described
+    assert described.endswith("\n\n- A | pipe, a <script>alert(1)</script> and a new line.")
     approved = replace(RECORD, verdict=Verdict(decision="approved", reasons=(), criteria=CRITERIA[:1]))
     assert "All criteria passed." in model_card.description(approved)
     assert "It passed every criterion." in _markdown(approved)

@@ -168,6 +168,19 @@ def test_reason_codes_are_for_who_is_flagged_and_tell_what_raises_the_charges_mo
     assert any(code["text"].startswith("Smokes: +$") for row in flagged for code in row["reason_codes"])
 
 
+def test_reason_codes_have_the_declared_type() -> None:
+    code = pa.struct([("attribute", pa.string()), ("dollars", pa.float64()), ("text", pa.string())])
+    for features in (_features(), _features().iloc[:0]):
+        assert _scored(features).schema.field("reason_codes").type == pa.list_(code)
+
+
+def test_a_smoker_who_is_reviewed_and_not_high_risk_is_told_why_too() -> None:
+    rows = _scored(_features(400)).to_pylist()
+    reviewed = [row for row in rows if row["requires_review"] and not row["high_risk_patient"]]
+    assert reviewed
+    assert all(row["reason_codes"] for row in reviewed)
+
+
 def test_the_risk_score_is_at_least_10_when_adjusted() -> None:
     assert adjusted_risk_score(np.array([0.0, 9.99, 10.0, 10.01, 100.0]), BANDS).tolist() == [10, 10, 10, 10.01, 100]
 

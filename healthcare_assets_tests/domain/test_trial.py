@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 
+from healthcare_assets.domain.conformal import IntervalTable
 from healthcare_assets.domain.model_features import design_frame
 from healthcare_assets.domain.scoring import LoadedModel
 from healthcare_assets.domain.training import probe_patients
@@ -69,6 +70,29 @@ def test_without_a_patient_nothing_was_tried() -> None:
 def test_a_model_without_usable_answers_is_a_fault_and_no_crash() -> None:
     [fault] = _trial(_sample(), replace(_model(), pipeline=_Nothing()))
     assert "answers 80 of 80 patients with no amount" in fault
+
+
+def _with_intervals(lower: float, upper: float) -> LoadedModel:
+    table = IntervalTable(coverage=0.9, edges=(), lower=(lower,), upper=(upper,), calibrated_on=600)
+    return replace(_model(), reference=replace(_model().reference, intervals=table))
+
+
+def test_an_interval_beside_its_prediction_is_a_fault() -> None:
+    for lower, upper in ((1.0, 2.0), (-2.0, -1.0)):
+        [fault] = _trial(_sample(), _with_intervals(lower, upper))
+        assert "interval_out_of_order in 80 rows" in fault
+
+
+def test_an_interval_without_an_end_is_a_fault() -> None:
+    for end in (np.nan, np.inf):
+        [fault] = _trial(_sample(), _with_intervals(-1.0, end))
+        assert "not_finite in 80 rows" in fault
+
+
+def test_patients_whom_no_model_could_score_are_one_sentence() -> None:
+    [fault] = _trial(_sample().assign(bmi=np.nan))
+    assert "bmi is not usable in 80 of 80 rows" in fault
+    assert not fault.endswith(".")
 
 
 def test_a_patient_twice_is_a_fault() -> None:

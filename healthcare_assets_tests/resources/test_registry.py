@@ -1,16 +1,18 @@
 """The registry: what is registered comes back exactly, aliases move as promised, and failures are sentences."""
 
 import hashlib
+import io
 import json
 import math
 import os
+import pickle
 import shutil
 import subprocess
 import sys
 import threading
 import zipfile
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,9 +24,9 @@ from healthcare_assets.domain.bootstrap import Estimate
 from healthcare_assets.domain.candidates import CANDIDATES, GLM, Candidate, Parameters
 from healthcare_assets.domain.model_features import design_frame
 from healthcare_assets.domain.training import TrainedModel, example_patient, train
-from healthcare_assets.errors import RegistryError, TrainingError
+from healthcare_assets.errors import LakehouseError, RegistryError, TrainingError
 from healthcare_assets.resources import model_artifact
-from healthcare_assets.resources.registry import ChampionMovedError, ModelRegistry, ModelVersion
+from healthcare_assets.resources.registry import ChampionMovedError, Component, ModelRegistry, ModelVersion
 from healthcare_assets.resources.training_run import Lineage, flat
 from healthcare_assets_tests.training_populations import made_up_population
 
@@ -107,10 +109,21 @@ def _aliases(registry: ModelRegistry) -> tuple[str | None, str | None]:
     return champion.version if champion else None, previous.version if previous else None
 
 
+@pytest.fixture(scope="session")
+def two_versions(empty_database: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[ModelVersion]]:
+    """A registry with two versions, to be copied: registering one takes a second."""
+    database = tmp_path_factory.mktemp("two versions") / "mlflow.db"
+    shutil.copy(empty_database, database)
+    registry = ModelRegistry(f"sqlite:///{database}")
+    return database, [_register(registry), _register(registry)]
+
+
 @pytest.fixture
-def two(registry: ModelRegistry) -> tuple[ModelVersion, ModelVersion]:
+def two(registry: ModelRegistry, two_versions: tuple[Path, list[ModelVersion]]) -> tuple[ModelVersion, ModelVersion]:
     """Two registered versions, neither of them champion."""
-    return _register(registry), _register(registry)
+    database, (first, second) = two_versions
+    shutil.copy(database, registry.tracking_uri.removeprefix("sqlite:///"))
+    return first, second
 
 
 def test_promotion_moves_champion_to_previous(registry: ModelRegistry, two: tuple[ModelVersion, ModelVersion]) -> None:
@@ -187,6 +200,87 @@ def test_a_rollback_brings_the_previous_champion_back_once(
     with pytest.raises(RegistryError, match="No previous yet: a second model has to become champion first"):
         registry.roll_back(lambda *_: seen.append("never"))
     assert len(seen) == 1
+
+
+def test_what_cannot_be_written_down_does_not_happen(
+    registry: ModelRegistry, two: tuple[ModelVersion, ModelVersion]
+) -> None:
+    def fail(*_: Any) -> None:
+        raise LakehouseError("the table cannot be written")
+
+    with pytest.raises(LakehouseError):
+        registry.promote(two[0], instead_of=None, record=fail)
+    assert _aliases(registry) == (None, None)
+    registry.promote(two[0], instead_of=None)
+    registry.promote(two[1], instead_of=two[0])
+    with pytest.raises(LakehouseError):
+        registry.roll_back(fail)
+    assert _aliases(registry) == ("2", "1")
+
+
+def test_a_champion_is_not_rolled_back_to_itself(
+    registry: ModelRegistry, two: tuple[ModelVersion, ModelVersion]
+) -> None:
+    """So it stands when a promotion died between the moves of the two aliases."""
+    registry.promote(two[0], instead_of=None)
+    _client(registry).set_registered_model_alias(registry.name, "previous", "1")
+    with pytest.raises(RegistryError, match="No previous yet: a second model has to become champion first"):
+        registry.roll_back(lambda *_: pytest.fail("written down"))
+    assert _aliases(registry) == ("1", "1")
+
+
+_PROMOTION = """
+import sys
+import time
+from healthcare_assets.resources.registry import ChampionMovedError, ModelRegistry
+registry = ModelRegistry(sys.argv[1])
+version = registry.required_version(sys.argv[2])
+def write_down():
+    time.sleep(0.5)
+    print("written down")
+print("ready", flush=True)
+sys.stdin.readline()
+try:
+    registry.promote(version, instead_of=None, record=write_down)
+except ChampionMovedError:
+    print("moved")
+"""
+
+
+@pytest.mark.slow
+def test_of_two_processes_that_promote_at_once_one_wins(
+    registry: ModelRegistry, two: tuple[ModelVersion, ModelVersion]
+) -> None:
+    _client(registry).set_registered_model_alias(registry.name, "previous", "1")
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-W", "error", "-c", _PROMOTION, registry.tracking_uri, alias],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for alias in ("previous", "challenger")
+    ]
+    assert [process.stdout.readline() for process in processes if process.stdout] == ["ready\n"] * 2
+    for process in processes:
+        assert process.stdin
+        process.stdin.write("now\n")
+        process.stdin.flush()
+    said = [process.communicate(timeout=240)[0] for process in processes]
+    assert sorted(said) == ["moved\n", "written down\n"]
+    assert registry.required_version("champion").version == ("1", "2")[said.index("written down\n")]
+
+
+def test_each_component_has_its_experiment_and_files_keep_their_paths(registry: ModelRegistry) -> None:
+    client = _client(registry)
+    components: tuple[Component, ...] = ("training", "governance", "scoring", "monitoring")
+    for component in components:
+        run = registry.record_run(component, "a run", metrics={}, tags={}, files={"cards/card.md": component.encode()})
+        experiment = client.get_experiment(client.get_run(run).info.experiment_id)
+        assert experiment.name == f"healthcare/local/{component}"
+        assert Path(client.download_artifacts(run, "cards/card.md")).read_text(encoding="utf-8") == component
 
 
 def test_tags_description_runs_and_files_are_kept(registry: ModelRegistry) -> None:
@@ -342,6 +436,67 @@ def test_a_model_that_cannot_be_read_is_refused_even_if_its_digest_is_right(
     registry.describe(version, tags={f"sha256.{changed.name}": digest})
     with pytest.raises(RegistryError, match=rf"cannot be read \(.*{cause}.*\): materialise trained_model and gov"):
         registry.load(version)
+
+
+class _Payload:
+    """What a pickle runs when it is loaded."""
+
+    def __init__(self, marker: Path) -> None:
+        self.marker = marker
+
+    def __reduce__(self) -> Any:
+        return Path.touch, (self.marker,)
+
+
+def _pickled(marker: Path) -> bytes:
+    return pickle.dumps(_Payload(marker))
+
+
+def _pickled_in_an_archive(marker: Path) -> bytes:
+    """An archive in the form of skops whose members are pickles."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name in ("schema.json", "0.npy", "model.pkl"):
+            archive.writestr(name, _pickled(marker))
+    return file.getvalue()
+
+
+def _npy_with_a_pickle(marker: Path) -> bytes:
+    """A true skops file whose array was exchanged for one of pickled objects."""
+    import skops.io
+
+    honest, file = io.BytesIO(skops.io.dumps(np.arange(3.0))), io.BytesIO()
+    objects = io.BytesIO()
+    np.save(objects, np.array([_Payload(marker)], dtype=object), allow_pickle=True)
+    with zipfile.ZipFile(honest) as source, zipfile.ZipFile(file, "w") as archive:
+        for name in source.namelist():
+            archive.writestr(name, objects.getvalue() if name.endswith(".npy") else source.read(name))
+    return file.getvalue()
+
+
+def _call_in_skops(marker: Path) -> bytes:
+    """A skops file that names a function to be called with arguments."""
+    import skops.io
+
+    return bytes(skops.io.dumps(partial(os.mkdir, str(marker))))
+
+
+@pytest.mark.parametrize("craft", [_pickled, _pickled_in_an_archive, _npy_with_a_pickle, _call_in_skops])
+@pytest.mark.parametrize("file", [model_artifact.PIPELINE_FILE, model_artifact.FOLDS_FILE])
+def test_a_crafted_file_runs_nothing_even_if_its_digest_is_right(tmp_path: Path, craft: Any, file: str) -> None:
+    marker, crafted = tmp_path / "executed", tmp_path / file
+    crafted.write_bytes(craft(marker))
+    digests = {file: hashlib.sha256(crafted.read_bytes()).hexdigest()}
+    load = model_artifact.load if file == model_artifact.PIPELINE_FILE else model_artifact.load_folds
+    with pytest.raises(RegistryError, match=r"cannot be read \((?!.*No such file)"):
+        load(tmp_path, digests)
+    assert not marker.exists()
+
+
+def test_a_file_without_a_digest_on_record_is_refused(tmp_path: Path) -> None:
+    (tmp_path / model_artifact.FOLDS_FILE).write_bytes(b"")
+    with pytest.raises(RegistryError, match="is not the file that was registered"):
+        model_artifact.load_folds(tmp_path, {})
 
 
 def test_a_model_without_one_of_its_files_is_refused(registry: ModelRegistry) -> None:
