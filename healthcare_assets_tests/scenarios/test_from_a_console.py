@@ -105,7 +105,7 @@ def test_without_a_source_a_synthetic_population_runs_twice_with_the_same_tables
     for name, frame in before.items():
         by_all = pl.all().exclude(pl.List(pl.String))
         assert frame.sort(by_all).equals(_table(tmp_path, name).sort(by_all)), name
-    # The second training knew little that the first did not, so its model is no better; each patient has one prediction.
+    # The second training knew hardly more than the first, so its model is no better; each patient has one prediction.
     assert _table(tmp_path, "governance_verdict")["model_version"].sort().to_list() == ["1", "2"]
     predictions = _table(tmp_path, "predictions")
     assert predictions["model_version"].unique().to_list() == ["1"]
