@@ -46,10 +46,12 @@ dev: $(ENGINE_READY) ## Open the Dagster UI on 127.0.0.1:3000
 	@$(BIN)/python -m healthcare_assets.dagster_home
 	@$(BIN)/dagster dev --workspace workspace.yaml --host 127.0.0.1 --port 3000
 
+# A file's tests stay together, since they share what is expensive to make: a Spark, a trained model.
+TEST_PROCESSES ?= 2
 .PHONY: test
 test: $(DEV_READY) delta-jars ## Run the whole suite
 	@command -v java >/dev/null || echo "No Java on this machine: the tests on Spark are left out."
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile
 
 .PHONY: lint
 lint: $(DEV_READY) ## Check format, lint rules, types and the definitions

@@ -103,9 +103,9 @@ def _status(patients: int, ratio: Estimate, *, known_share: float, rules: Fairne
     wide = not (upper - lower) / 2 <= rules.interval_half_width_maximum
     if patients < rules.minimum_patients or wide:
         return "insufficient data"
-    if abs(bias) > rules.bias_maximum and (lower > 0 or upper < 0):
-        return "bias"
-    return "provisional" if known_share < rules.known_share_minimum else "pass"
+    if known_share < rules.known_share_minimum:
+        return "provisional"
+    return "bias" if abs(bias) > rules.bias_maximum and (lower > 0 or upper < 0) else "pass"
 
 
 def _known(value: float) -> float | None:

@@ -81,6 +81,24 @@ def predicted_charges(pipeline: "Pipeline", design: pd.DataFrame) -> "np.typing.
 
     Boosting on squared errors can end a little below zero for the cheapest patients. What is not finite stays so.
     """
-    raw = pipeline.predict(design)
+    raw = _predictions(pipeline, design)
     charges: np.typing.NDArray[np.float64] = np.where(np.isfinite(raw), np.maximum(raw, 0.0), raw)
     return charges
+
+
+def _predictions(pipeline: "Pipeline", design: pd.DataFrame) -> "np.typing.NDArray[np.float64]":
+    """What the pipeline predicts, each row by itself: the same to the bit whatever rows are beside it.
+
+    Trees are so. A matrix product is not: how its library adds up a row depends on how many rows there are. So a
+    generalised linear model's score is added up here, row by row.
+    """
+    from sklearn.linear_model import TweedieRegressor
+
+    model = pipeline.steps[-1][1] if hasattr(pipeline, "steps") else None
+    if not isinstance(model, TweedieRegressor):
+        predicted: np.typing.NDArray[np.float64] = pipeline.predict(design)
+        return predicted
+    features = np.ascontiguousarray(pipeline[:-1].transform(design))
+    scores: np.typing.NDArray[np.float64] = (features * model.coef_).sum(axis=1) + model.intercept_
+    log_link = model.link == "log" or (model.link == "auto" and model.power > 0)
+    return np.exp(scores) if log_link else scores

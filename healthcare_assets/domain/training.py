@@ -95,8 +95,14 @@ def _best(rows: pd.DataFrame, candidates: tuple[Candidate, ...], policy: Policy)
     fold = folds(rows, policy=policy)
     results, fold_pipelines = [], []
     for candidate in candidates:
-        fitted = _fitted_on_other_folds(candidate, features, charges, fold, policy)
-        results.append(_result(candidate, rows, fold, fitted, policy))
+        try:
+            fitted = _fitted_on_other_folds(candidate, features, charges, fold, policy)
+            results.append(_result(candidate, rows, fold, fitted, policy))
+        except (ValueError, np.linalg.LinAlgError) as error:
+            raise TrainingError(
+                f"Candidate {candidate.name} cannot be fitted or judged ({str(error).strip().partition(chr(10))[0]}): "
+                "correct its entry in healthcare_assets/domain/candidates.py, or take it out."
+            ) from error
         fold_pipelines.append(fitted)
     best = max(range(len(results)), key=lambda index: results[index].metrics[SELECTION_SKILL].value)
     of_best = results[best].out_of_fold

@@ -16,6 +16,7 @@ from sklearn.base import BaseEstimator
 from healthcare_assets.domain.bootstrap import Floats
 from healthcare_assets.domain.candidates import CANDIDATES
 from healthcare_assets.domain.conformal import IntervalTable, intervals
+from healthcare_assets.domain.model_features import design_frame, predicted_charges
 from healthcare_assets.domain.risk_bands import (
     adjusted_risk_score,
     high_cost,
@@ -27,7 +28,12 @@ from healthcare_assets.domain.scoring import LoadedModel, ScoringError, score
 from healthcare_assets.domain.tables import PREDICTIONS
 from healthcare_assets.domain.training import train
 from healthcare_assets.policy import POLICY
-from healthcare_assets_tests.training_populations import made_up_population, pseudonyms, trained_on_made_up_patients
+from healthcare_assets_tests.training_populations import (
+    FEW_RESAMPLES,
+    made_up_population,
+    pseudonyms,
+    trained_on_made_up_patients,
+)
 
 NOW = datetime(2026, 1, 5, 2, 0, tzinfo=UTC)
 BANDS = POLICY.bands
@@ -94,6 +100,18 @@ def test_where_a_batch_ends_changes_nothing_to_the_last_bit(candidate: Any) -> N
     starts = np.cumsum([0, *sizes[:-1]])
     parts = [_scored(features.slice(start, size), model) for start, size in zip(starts, sizes, strict=True)]
     assert pa.Table.from_batches([whole]) == pa.Table.from_batches(parts).combine_chunks()
+
+
+@pytest.mark.parametrize("candidate", CANDIDATES, ids=lambda candidate: candidate.name)
+def test_whoever_is_beside_a_patient_changes_nothing_to_the_last_bit(candidate: Any) -> None:
+    """A matrix product adds up in an order that depends on the number of rows."""
+    trained = train(made_up_population(500), candidates=(candidate,), policy=FEW_RESAMPLES)
+    design = design_frame(_features(200))
+    whole = predicted_charges(trained.pipeline, design)
+    assert np.allclose(whole, np.maximum(trained.pipeline.predict(design), 0.0), rtol=1e-12)
+    for size in (1, 2, 3, 5, 7, 16, 33, 185):
+        assert np.array_equal(predicted_charges(trained.pipeline, design[:size]), whole[:size]), size
+        assert np.array_equal(predicted_charges(trained.pipeline, design[-size:]), whole[-size:]), size
 
 
 def test_pandas_arrow_and_polars_batches_give_the_same() -> None:

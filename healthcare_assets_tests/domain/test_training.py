@@ -4,8 +4,9 @@ import hashlib
 import os
 import subprocess
 import sys
-import time
 from dataclasses import replace
+from itertools import count
+from threading import Event, Semaphore
 
 import numpy as np
 import pandas as pd
@@ -230,21 +231,27 @@ def _linear_algebra_threads() -> list[int]:
 def test_linear_algebra_is_serial_while_any_fold_is_fitted_and_as_before_afterwards() -> None:
     """The limit is the whole process's: the first fold to end must not lift it for those beside it."""
     seen: list[int] = []
+    second_began, others_done = Event(), Semaphore(0)
+    number = count()
 
-    class Unhurried(DummyRegressor):  # type: ignore[misc]
-        def fit(self, X: pd.DataFrame, y: "np.typing.NDArray[np.float64]") -> "Unhurried":
-            for _ in range(10):
-                time.sleep(0.001 * (1 + len(seen) % 3))
-                seen.extend(_linear_algebra_threads())
+    class Fold(DummyRegressor):  # type: ignore[misc]
+        def fit(self, X: pd.DataFrame, y: "np.typing.NDArray[np.float64]") -> "Fold":
+            """The first fold lasts until the second has begun, and the second until all others have ended."""
+            mine = next(number)
+            if mine == 0:
+                assert second_began.wait(20)
+            if mine == 1:
+                second_began.set()
+                assert all(others_done.acquire(timeout=20) for _ in range(4))
+            seen.extend(_linear_algebra_threads())
             super().fit(X, y)
+            others_done.release()
             return self
 
     before = _linear_algebra_threads()
-    train(
-        made_up_population(500),
-        policy=FEW_RESAMPLES,
-        candidates=(Candidate(name="unhurried", estimator=lambda _, __: Unhurried(), parameters={}),),
-    )
+    folded = Candidate(name="folded", estimator=lambda _, __: Fold(), parameters={})
+    train(made_up_population(500), policy=FEW_RESAMPLES, candidates=(folded,))
+    assert len(seen) >= 6  # five folds and all patients
     assert set(seen) == {1}
     assert _linear_algebra_threads() == before
 
@@ -435,3 +442,17 @@ def test_the_probes_are_rows_that_a_model_can_score_and_the_same_each_time() -> 
     answers = trained_on_made_up_patients().pipeline.predict(design_frame(probes))
     assert np.isfinite(answers).all()
     assert len(set(answers.tolist())) > 100  # so that another model would be noticed
+
+
+def _no_amounts(_: Parameters, __: int) -> RegressorMixin:
+    class Nothing(DummyRegressor):  # type: ignore[misc]
+        def predict(self, X: pd.DataFrame, return_std: bool = False) -> "np.typing.NDArray[np.float64]":
+            return np.full(len(X), np.nan)
+
+    return Nothing()
+
+
+def test_a_candidate_that_answers_with_no_amounts_stops_the_training_by_name() -> None:
+    broken = Candidate(name="broken", estimator=_no_amounts, parameters={})
+    with pytest.raises(TrainingError, match=r"Candidate broken cannot be fitted or judged .* take it out"):
+        train(made_up_population(500), policy=FEW_RESAMPLES, candidates=(broken,))

@@ -22,7 +22,7 @@ from sklearn.base import BaseEstimator
 
 from healthcare_assets.domain.bootstrap import Estimate
 from healthcare_assets.domain.candidates import CANDIDATES, GLM, Candidate, Parameters
-from healthcare_assets.domain.model_features import design_frame
+from healthcare_assets.domain.model_features import design_frame, predicted_charges
 from healthcare_assets.domain.training import TrainedModel, example_patient, train
 from healthcare_assets.errors import LakehouseError, RegistryError, TrainingError
 from healthcare_assets.resources import model_artifact
@@ -90,7 +90,7 @@ def test_a_registered_model_comes_back_to_the_last_bit(registry: ModelRegistry, 
     for stored, made in zip(registry.load_folds(version), trained.fold_pipelines, strict=True):
         assert np.array_equal(stored.predict(features), made.predict(features))
     probe = registry.load_probe(version)
-    assert np.maximum(loaded.pipeline.predict(design_frame(probe.patients)), 0.0).tolist() == list(probe.predicted)
+    assert predicted_charges(loaded.pipeline, design_frame(probe.patients)).tolist() == list(probe.predicted)
     assert loaded.reference.to_json() == trained.reference.to_json()
     assert (loaded.name, loaded.version) == ("health_insurance_cost", "1")
 
