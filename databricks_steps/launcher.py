@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 Results = Iterator[dg.MaterializeResult[None]]
 
+_SEVERITIES = {"warning": dg.AssetCheckSeverity.WARN, "error": dg.AssetCheckSeverity.ERROR}
+
 
 class StepLauncher(Protocol):
     """Runs a step and yields a result for each asset that it wrote."""
@@ -104,6 +106,7 @@ def _result(report: "AssetReport") -> "dg.MaterializeResult[None]":
                 passed=check.passed,
                 description=check.description,
                 metadata=dict(check.metadata),
+                severity=_SEVERITIES[check.severity],
             )
             for check in report.checks
         ],

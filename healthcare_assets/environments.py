@@ -30,6 +30,8 @@ class Environment:
     """Folder of the MLflow experiments."""
     model_name: str
     """Registered name of the model."""
+    schema: str | None = None
+    """`<catalog>.<schema>` of the tables in Unity Catalog; None where tables are folders of this machine."""
 
 
 ENVIRONMENTS: Mapping[str, Environment] = {
@@ -54,10 +56,18 @@ class Settings:
     """Folder of everything local, absolute."""
     source: str | None
     """Where patient records come from; None is the synthetic source."""
+    outcomes: str | None
+    """Where costs come from as they become known; None is the synthetic source's, where that is the source."""
     engine: EngineName
     first_day: date
     """First partition; an undated file belongs to it."""
     pseudonym_key: str | None
+    alert_urls: tuple[str, ...]
+    """Where alerts go (Apprise URLs, each with its secrets); none: the log."""
+
+    @property
+    def reports_root(self) -> Path:
+        return self.home / "reports"
 
     @property
     def lakehouse_root(self) -> Path:
@@ -89,10 +99,17 @@ def settings_from(variables: Mapping[str, str] = os.environ) -> Settings:
         environment=ENVIRONMENTS[name],
         home=home if home.is_absolute() else Path.cwd() / home,
         source=_value(variables, "HEALTHCARE_SOURCE"),
+        outcomes=_value(variables, "HEALTHCARE_OUTCOMES"),
         engine="spark" if engine == "spark" else "polars",
         first_day=first_day_from(variables),
         pseudonym_key=_value(variables, "HEALTHCARE_PSEUDONYM_KEY"),
+        alert_urls=alert_urls_from(variables),
     )
+
+
+def alert_urls_from(variables: Mapping[str, str] = os.environ) -> tuple[str, ...]:
+    """HEALTHCARE_ALERT_URLS: Apprise URLs, separated by commas. A comma within a URL is written %2C."""
+    return tuple(url.strip() for url in variables.get("HEALTHCARE_ALERT_URLS", "").split(",") if url.strip())
 
 
 def first_day_from(variables: Mapping[str, str] = os.environ) -> date:

@@ -87,6 +87,68 @@ class DataRules:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DriftRules:
+    """When a day's data differ from the champion's training population by more than chance, and by enough to matter."""
+
+    psi_maximum: float = 0.30
+    """Of the population stability index; on few patients its own sampling bound is higher and holds instead."""
+    psi_certainty: float = 0.999
+    """Quantile of χ² at which the sampling bound lies."""
+    shift_maximum: float = 0.147
+    """Of Cliff's delta of a numeric column: beyond it a shift is more than negligible (Romano et al. 2006)."""
+    share_shift_maximum: float = 0.25
+    """Of Cohen's h of a category's share (Cohen 1988: 0.2 is small, 0.5 is medium)."""
+    certainty: float = 0.9999
+    """How sure a shift has to be: a day has some forty chances to be wrong."""
+    new_category_share_maximum: float = 0.01
+    null_rate_increase_maximum: float = 0.02
+    null_rate_tolerated: float = 0.005
+    """Every delivery has a few unreadable values, which the training population, being clean, has not."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MonitoringRules:
+    """How predictions are compared with what patients turned out to cost."""
+
+    matured_share: float = 0.90
+    """Share of a day's awaited costs from which on the day counts as matured."""
+    outcomes_due_days: int = 60
+    """Days after the service date by which the costs of a day have to be known."""
+    look_back_days: int = 90
+    """Service days that are followed."""
+    window_outcomes: int = 1000
+    """Groups are compared over the newest matured days that together hold so many outcomes ..."""
+    window_days: int = 30
+    """... but over no more days than these."""
+    certainty: float = 0.9999
+    """How sure a group's bias has to be: a day has a dozen groups, and every day is looked at."""
+    minimum_outcomes: int = 30
+    """Outcomes below which a day's error is not known."""
+    history_days: int = 30
+    """Days that the report looks back on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetrainingRules:
+    """When a model is trained anew without waiting for the month's end."""
+
+    drift_days: int = 2
+    of_last_days: int = 5
+    """Drift on so many of the last days, the newest among them, asks for retraining."""
+    cool_down_days: int = 7
+    """Days after a retraining was asked for during which it is not asked for again."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlertRules:
+    """How hard an alert is tried to be delivered."""
+
+    first_retry_seconds: int = 60
+    longest_retry_seconds: int = 3600
+    given_up_after_hours: int = 24
+
+
+@dataclass(frozen=True, kw_only=True)
 class Policy:
     """All thresholds together."""
 
@@ -96,6 +158,10 @@ class Policy:
     fairness: FairnessRules = field(default_factory=FairnessRules)
     training: TrainingRules = field(default_factory=TrainingRules)
     data: DataRules = field(default_factory=DataRules)
+    drift: DriftRules = field(default_factory=DriftRules)
+    monitoring: MonitoringRules = field(default_factory=MonitoringRules)
+    retraining: RetrainingRules = field(default_factory=RetrainingRules)
+    alerts: AlertRules = field(default_factory=AlertRules)
 
 
 POLICY = Policy()

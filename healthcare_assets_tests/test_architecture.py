@@ -21,7 +21,7 @@ def test_the_arrows_of_the_house_point_one_way(
     assert lint_imports(no_cache=True) == 0, capsys.readouterr().out
 
 
-@pytest.mark.parametrize("path", sorted((PACKAGE / "domain").glob("*.py")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted((PACKAGE / "domain").rglob("*.py")), ids=lambda path: path.name)
 def test_the_domain_reads_no_clock_no_environment_and_no_file(path: Path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     called = {

@@ -6,7 +6,7 @@ against what, and what to do. Counting is lazy: a rule over a frame is one row o
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import narwhals as nw
 
@@ -17,6 +17,7 @@ from healthcare_assets.policy import Policy
 
 Frame = nw.LazyFrame[Any]
 Counts = Mapping[str, int]
+Severity = Literal["warning", "error"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +28,8 @@ class CheckOutcome:
     passed: bool
     description: str
     metadata: Mapping[str, str | int | float] = field(default_factory=dict)
+    severity: Severity = "error"
+    """Of a failure: `warning` asks to look into it, `error` says that the figures are not to be relied on."""
 
 
 _DTYPES: Mapping[ColumnType, nw.dtypes.DType | type[nw.dtypes.DType]] = {

@@ -67,3 +67,9 @@ class Table:
 def column(name: str, type_: ColumnType, description: str, *, nullable: bool = False) -> Column:
     """A column in one line."""
     return Column(name=name, type=type_, description=description, nullable=nullable)
+
+
+DAY = column(PARTITION_COLUMN, "date", "The day (UTC) that the row belongs to.")
+PATIENT_KEY = column(
+    "patient_key", "string", "Pseudonym of the patient: keyed HMAC-SHA-256 of the normalised id, 32 hex digits."
+)

@@ -6,11 +6,12 @@ descriptions in the Dagster UI and the allow-list that the HIPAA evidence is com
 
 from collections.abc import Mapping
 
-from healthcare_assets.domain.columns import PARTITION_COLUMN, Column, Table, column
-
-_DAY = column(PARTITION_COLUMN, "date", "The day (UTC) that the row belongs to.")
-_PATIENT_KEY = column(
-    "patient_key", "string", "Pseudonym of the patient: keyed HMAC-SHA-256 of the normalised id, 32 hex digits."
+from healthcare_assets.domain.columns import DAY, PATIENT_KEY, Column, Table, column
+from healthcare_assets.domain.monitoring.tables import (
+    DRIFT_REPORT,
+    MODEL_PERFORMANCE,
+    OBSERVED_OUTCOMES,
+    QUARANTINED_OUTCOMES,
 )
 
 _SOURCE_DESCRIPTIONS: Mapping[str, str] = {
@@ -101,7 +102,7 @@ BRONZE_PATIENTS = Table(
         column("source_file", "string", "File or table that the record was read from."),
         column("source_row", "integer", "Position of the record in the day's delivery, from 1."),
         column("cutoff", "date", "Latest day (UTC) on which the record can have been written: later dates are future."),
-        _DAY,
+        DAY,
     ),
     key=("source_row",),
 )
@@ -110,13 +111,13 @@ SILVER_PATIENTS = Table(
     name="silver_patients",
     description="The day's valid patients, one row each, cleaned and de-identified (Safe Harbor).",
     columns=(
-        _PATIENT_KEY,
+        PATIENT_KEY,
         *_ATTRIBUTES,
         *_ENROLMENT,
         column("data_quality_score", "float", "Share of the record's expected values that were delivered, 0–100."),
         column("hipaa_deidentified", "boolean", "Computed per row: pseudonymous key, no age over 90."),
         column("source_records", "integer", "How many of the day's records this row stands for (1 + duplicates)."),
-        _DAY,
+        DAY,
     ),
     key=("patient_key",),
 )
@@ -125,12 +126,12 @@ QUARANTINED_PATIENTS = Table(
     name="quarantined_patients",
     description="Records refused, with all their reasons and without identifiers; what was readable is kept.",
     columns=(
-        column(_PATIENT_KEY.name, "string", _PATIENT_KEY.description, nullable=True),
+        column(PATIENT_KEY.name, "string", PATIENT_KEY.description, nullable=True),
         *_nullable(_ATTRIBUTES),
         *_ENROLMENT,
         column("reasons", "strings", "Every rule that the record breaks."),
         column("source_row", "integer", "Position of the record in bronze_patients for the day."),
-        _DAY,
+        DAY,
     ),
     key=("source_row",),
 )
@@ -139,7 +140,7 @@ DIM_PATIENTS = Table(
     name="dim_patients",
     description="Slowly changing dimension, type 2: every version of every patient, one of them current.",
     columns=(
-        _PATIENT_KEY,
+        PATIENT_KEY,
         *_ATTRIBUTES,
         *_ENROLMENT,
         column("effective_date", "date", "First day of the version."),
@@ -155,7 +156,7 @@ RISK_FEATURES = Table(
     name="risk_features",
     description="Model features of the day's patients. Nothing in it is derived from charges.",
     columns=(
-        _PATIENT_KEY,
+        PATIENT_KEY,
         *_ATTRIBUTES,
         column("age_risk_score", "integer", "1–5: under 25, 35, 50, 65, and 65 or over."),
         column("bmi_category", "string", "WHO/CDC: underweight < 18.5, normal < 25, overweight < 30, obese."),
@@ -163,7 +164,7 @@ RISK_FEATURES = Table(
         column("family_size_factor", "float", "1 + 0.15 × children."),
         column("regional_multiplier", "float", "northeast 1.2, northwest 1.1, southeast 1.0, southwest 0.95."),
         column("health_risk_composite", "float", "20 × age_risk_score + 50 if smoker + 30 if BMI over 30."),
-        _DAY,
+        DAY,
     ),
     key=("patient_key",),
 )
@@ -172,7 +173,7 @@ PREDICTIONS = Table(
     name="predictions",
     description="The champion's prediction for each of the day's patients.",
     columns=(
-        _PATIENT_KEY,
+        PATIENT_KEY,
         column("predicted_charges", "float", "Predicted charges of the year in US dollars."),
         column("charges_lower", "float", "Lower bound of the 90 % prediction interval in US dollars."),
         column("charges_upper", "float", "Upper bound of the 90 % prediction interval in US dollars."),
@@ -191,7 +192,7 @@ PREDICTIONS = Table(
         column("model_name", "string", "Registered name of the champion."),
         column("model_version", "string", "Registered version of the champion."),
         column("predicted_at", "timestamp", "When the prediction was made (UTC)."),
-        _DAY,
+        DAY,
     ),
     key=("patient_key",),
 )
@@ -225,11 +226,19 @@ GOVERNANCE_VERDICT = Table(
 
 TRAINING_PATIENTS = Table(
     name="training_patients",
-    description="Who each model was trained on, and in which fold: what keeps evaluation apart from training.",
+    description="Who each model was trained on, in which fold, and what was predicted for them out of fold: what keeps "
+    "evaluation apart from training, and the baseline that predictions are compared with.",
     columns=(
         column("mlflow_run_id", "string", "The MLflow run that made the model."),
-        _PATIENT_KEY,
+        PATIENT_KEY,
         column("fold", "integer", "The fold that the patient was held out with, from 0."),
+        column("service_date", "date", "The day (UTC) of the record that was trained on."),
+        column("charges", "float", "The charges that were trained on, in US dollars."),
+        column("predicted_charges", "float", "Predicted charges in US dollars by the model that has not seen them."),
+        column("risk_score", "float", "Percentile (0–100) of the prediction among the charges of the other folds."),
+        column("model_name", "string", "Registered name of the model."),
+        column("model_version", "string", "Registered version of the model."),
+        column("predicted_at", "timestamp", "When the model was trained (UTC)."),
     ),
     daily=False,
     key=("mlflow_run_id", "patient_key"),
@@ -266,5 +275,9 @@ TABLES: Mapping[str, Table] = {
         TRAINING_PATIENTS,
         GOVERNANCE_VERDICT,
         CHAMPION_HISTORY,
+        OBSERVED_OUTCOMES,
+        QUARANTINED_OUTCOMES,
+        DRIFT_REPORT,
+        MODEL_PERFORMANCE,
     )
 }

@@ -5,9 +5,8 @@ import pandas as pd
 import pyarrow as pa
 
 from healthcare_assets.domain.columns import PARTITION_COLUMN
-from healthcare_assets.domain.evaluation import OutOfFold
 from healthcare_assets.domain.model_card import metrics_table
-from healthcare_assets.domain.model_features import PATIENT_KEY
+from healthcare_assets.domain.model_features import LABEL, PATIENT_KEY
 from healthcare_assets.domain.tables import RISK_FEATURES, SILVER_PATIENTS, TRAINING_PATIENTS
 from healthcare_assets.domain.training import TrainedModel, train
 from healthcare_assets.resources.arrow_types import arrow_schema
@@ -36,7 +35,7 @@ def run(runtime: Runtime) -> StepReport:
             dagster_run_id=runtime.run_id,
         ),
     )
-    members = _append_members(runtime, version, trained.out_of_fold)
+    members = _append_members(runtime, version, trained, table)
     return (
         AssetReport(
             asset="trained_model",
@@ -60,22 +59,33 @@ def run(runtime: Runtime) -> StepReport:
     )
 
 
-def _append_members(runtime: Runtime, version: ModelVersion, out_of_fold: OutOfFold) -> int:
-    """Write down who was trained on, and in which fold."""
-    members = pa.RecordBatch.from_pydict(
+def _append_members(runtime: Runtime, version: ModelVersion, trained: TrainedModel, table: pd.DataFrame) -> int:
+    """Write down who was trained on, in which fold, and what was predicted for them there."""
+    held_out = trained.out_of_fold
+    members = pd.DataFrame(
         {
-            "mlflow_run_id": [version.run_id] * len(out_of_fold.fold),
-            PATIENT_KEY: out_of_fold.patient_key,
-            "fold": out_of_fold.fold,
-        },
-        schema=arrow_schema(TRAINING_PATIENTS.columns),
+            PATIENT_KEY: held_out.patient_key,
+            "fold": held_out.fold,
+            LABEL: held_out.charges,
+            "predicted_charges": held_out.predicted,
+            "risk_score": held_out.risk_score,
+        }
+    ).merge(table[[PATIENT_KEY, "service_date"]], on=PATIENT_KEY, validate="one_to_one")
+    stamped = members.assign(
+        mlflow_run_id=version.run_id,
+        model_name=version.name,
+        model_version=version.version,
+        predicted_at=runtime.now,
     )
+    schema = arrow_schema(TRAINING_PATIENTS.columns)
+    batch = pa.RecordBatch.from_pandas(stamped[schema.names], schema=schema, preserve_index=False)
     lakehouse = runtime.lakehouse
-    return lakehouse.append(TRAINING_PATIENTS, lakehouse.from_batches([members], columns=TRAINING_PATIENTS.columns))
+    return lakehouse.append(TRAINING_PATIENTS, lakehouse.from_batches([batch], columns=TRAINING_PATIENTS.columns))
 
 
 def training_table(lakehouse: Lakehouse) -> pd.DataFrame:
-    """Each patient's latest features for which the charges are known, with these charges; one row a patient.
+    """Each patient's latest features for which the charges are known, with these charges and the day that both are of
+    (`service_date`); one row a patient.
 
     The charges come from the record that the features were made of, so that the two belong to one moment.
     """
@@ -86,7 +96,7 @@ def training_table(lakehouse: Lakehouse) -> pd.DataFrame:
     )
     labelled = lakehouse.scan(RISK_FEATURES).join(charges, on=["patient_key", PARTITION_COLUMN], how="inner")
     latest = lakehouse.latest(labelled, key=["patient_key"], order_by=[PARTITION_COLUMN])
-    table: pd.DataFrame = lakehouse.collect(latest.drop(PARTITION_COLUMN)).to_pandas()
+    table: pd.DataFrame = lakehouse.collect(latest.rename({PARTITION_COLUMN: "service_date"})).to_pandas()
     return table
 
 

@@ -282,7 +282,9 @@ def test_two_governance_runs_at_once_promote_once(tmp_path: Path, monkeypatch: p
     for run in runs:
         run.join()
     verdicts = _rows(runtime, GOVERNANCE_VERDICT)
-    assert sorted(verdict["decision"] for verdict in verdicts) == ["approved", "rejected"]
+    assert sorted(verdict["decision"] for verdict in verdicts) == ["approved", "rejected"], [
+        v["reasons"] for v in verdicts
+    ]
     [refused] = [verdict for verdict in verdicts if verdict["decision"] == "rejected"]
     assert "version 1 is champion by now and no version was when the model was judged" in refused["reasons"][0]
     assert len(_rows(runtime, CHAMPION_HISTORY)) == 1
