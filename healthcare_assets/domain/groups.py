@@ -24,10 +24,15 @@ PROTECTED_ATTRIBUTES = ("sex", "region", "age_band")
 
 def groups_of(patients: pd.DataFrame) -> Mapping[str, Labels]:
     """The label of each patient by attribute: the protected ones, and `smoker`, whose costs differ most."""
-    bands = np.searchsorted(AGE_BANDS, patients["age"].to_numpy(dtype=np.float64), side="right")
     return {
         "sex": patients["sex"].to_numpy(dtype=str),
         "region": patients["region"].to_numpy(dtype=str),
-        "age_band": np.asarray(AGE_BAND_NAMES)[bands],
+        "age_band": age_band(patients["age"].to_numpy(dtype=np.float64)),
         "smoker": np.where(patients["smoker"].to_numpy(dtype=bool), "yes", "no"),
     }
+
+
+def age_band(age: NDArray[np.float64]) -> Labels:
+    """The band of each age in years."""
+    labels: Labels = np.asarray(AGE_BAND_NAMES)[np.searchsorted(AGE_BANDS, age, side="right")]
+    return labels
