@@ -115,11 +115,13 @@ def _result(report: "AssetReport") -> "dg.MaterializeResult[None]":
 
 
 def _metadata_value(entry: "MetadataEntry") -> dg.MetadataValue:
-    from healthcare_assets.steps.report import Markdown
+    from healthcare_assets.steps.report import Link, Markdown
 
     match entry:
         case Markdown(text):
             return dg.MetadataValue.md(text)
+        case Link(url):
+            return dg.MetadataValue.url(url)
         case bool():
             return dg.MetadataValue.bool(entry)
         case int():

@@ -100,10 +100,15 @@ def load(folder: Path, digests: Mapping[str, str]) -> tuple["Pipeline", Referenc
     """
     # Not by `mlflow.sklearn.load_model`: that trusts whatever types the model's own folder tells it to.
     pipeline: Pipeline = _unpacked(folder / PIPELINE_FILE, digests)
+    return pipeline, load_reference(folder, digests)
+
+
+def load_reference(folder: Path, digests: Mapping[str, str]) -> ReferenceProfile:
+    """The reference profile alone, as `save` wrote it; RegistryError as `load`."""
     reference: ReferenceProfile = _read(
         folder / REFERENCE_FILE, digests, lambda data: ReferenceProfile.from_json(data.decode())
     )
-    return pipeline, reference
+    return reference
 
 
 def load_folds(folder: Path, digests: Mapping[str, str]) -> "tuple[Pipeline, ...]":

@@ -11,6 +11,7 @@ from urllib.parse import unquote
 
 from healthcare_assets.domain.bootstrap import Estimate
 from healthcare_assets.domain.evaluation import Metrics
+from healthcare_assets.domain.reference import ReferenceProfile
 from healthcare_assets.domain.scoring import LoadedModel
 from healthcare_assets.domain.training import TrainedModel
 from healthcare_assets.errors import RegistryError
@@ -152,6 +153,11 @@ class ModelRegistry:
         """
         pipeline, reference = model_artifact.load(self._folder(version), self._digests(version))
         return LoadedModel(pipeline=pipeline, reference=reference, name=version.name, version=version.version)
+
+    def reference(self, version: str) -> ReferenceProfile:
+        """The profile of what a version was trained on, without its pipeline; RegistryError as `load`."""
+        found = ModelVersion(name=self.name, version=version, run_id="")
+        return model_artifact.load_reference(self._folder(found), self._digests(found))
 
     def load_folds(self, version: ModelVersion) -> "tuple[Pipeline, ...]":
         """The pipelines of the version's folds, which judge it on patients that it was trained on."""

@@ -13,7 +13,14 @@ class Markdown:
     text: str
 
 
-MetadataEntry = str | int | float | bool | Markdown
+@dataclass(frozen=True)
+class Link:
+    """A page or file that can be opened."""
+
+    url: str
+
+
+MetadataEntry = str | int | float | bool | Markdown | Link
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,6 @@
 """When a model is trained anew: a rule over the days that were monitored, and nothing else."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Literal
@@ -23,6 +23,32 @@ class MonitoredEvidence:
     matured_day: date | None = None
     matured_version: str | None = None
     """The model that predicted that service day."""
+
+    def as_metadata(self) -> dict[str, str | float | bool]:
+        """What of it goes with the materialisation; nothing stands for None."""
+        metadata: dict[str, str | float | bool | None] = {
+            "drift_alert": self.drift,
+            "model_version": self.model_version,
+            "risk_score_mae": self.matured_mae,
+            "matured_service_date": self.matured_day.isoformat() if self.matured_day else None,
+            "matured_model_version": self.matured_version,
+        }
+        return {name: value for name, value in metadata.items() if value is not None}
+
+
+def evidence_from(metadata: Mapping[str, object], *, day: date, monitored_at: datetime) -> MonitoredEvidence:
+    """The evidence as `as_metadata` wrote it."""
+    error, service_day = metadata.get("risk_score_mae"), metadata.get("matured_service_date")
+    version, matured_version = metadata.get("model_version"), metadata.get("matured_model_version")
+    return MonitoredEvidence(
+        day=day,
+        monitored_at=monitored_at,
+        model_version=None if version is None else str(version),
+        drift=metadata.get("drift_alert") is True,
+        matured_mae=float(error) if isinstance(error, int | float) else None,
+        matured_day=None if service_day is None else date.fromisoformat(str(service_day)),
+        matured_version=None if matured_version is None else str(matured_version),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,53 @@
+"""Predictions of the last months against the costs that are known by the day: a part of the monitoring step."""
+
+from datetime import date, timedelta
+
+import narwhals as nw
+
+from healthcare_assets.domain.bootstrap import Floats
+from healthcare_assets.domain.columns import PARTITION_COLUMN, Table
+from healthcare_assets.domain.monitoring import performance as rules
+from healthcare_assets.domain.monitoring.findings import Performance
+from healthcare_assets.domain.tables import OBSERVED_OUTCOMES, PREDICTIONS, SILVER_PATIENTS, TRAINING_PATIENTS
+from healthcare_assets.errors import RegistryError
+from healthcare_assets.resources.lakehouse import Frame
+from healthcare_assets.steps.runtime import Runtime
+
+
+def performance(runtime: Runtime, day: date) -> tuple[Performance, ...]:
+    """What is known on the day of the service days that are followed; nothing of a later day is looked at."""
+    lakehouse = runtime.lakehouse
+    first = day - timedelta(days=runtime.policy.monitoring.look_back_days)
+    predictions = _within(runtime, PREDICTIONS, first, day)
+    outcomes = (
+        lakehouse.scan(OBSERVED_OUTCOMES)
+        .filter(nw.col(PARTITION_COLUMN) <= nw.lit(day), nw.col("service_date") >= nw.lit(first))
+        .select("patient_key", "service_date", PARTITION_COLUMN, "charges")
+    )
+    awaited = rules.awaited(
+        predictions,
+        patients=_within(runtime, SILVER_PATIENTS, first, day),
+        outcomes=lakehouse.latest(outcomes, key=["patient_key", "service_date"], order_by=[PARTITION_COLUMN]),
+        trained_on=lakehouse.scan(TRAINING_PATIENTS).filter(nw.col("service_date") >= nw.lit(first)),
+    )
+    sums = rules.summed_by_cell(_charges_by_version(runtime, predictions))
+    partial = lakehouse.map_batches(awaited, sums, columns=rules.SUMMED_COLUMNS)
+    cells = lakehouse.collect(rules.cells(partial)).to_pandas()
+    return rules.performance(cells, day=day, policy=runtime.policy)
+
+
+def _within(runtime: Runtime, table: Table, first: date, last: date) -> Frame:
+    day = nw.col(PARTITION_COLUMN)
+    return runtime.lakehouse.scan(table).filter(day >= nw.lit(first), day <= nw.lit(last))
+
+
+def _charges_by_version(runtime: Runtime, predictions: Frame) -> dict[str, Floats]:
+    """The scale of each model that predicted; of a model that cannot be read, none."""
+    versions = runtime.lakehouse.collect(predictions.select("model_version").unique()).to_pylist()
+    found = {}
+    for version in sorted(row["model_version"] for row in versions):
+        try:
+            found[version] = runtime.registry.reference(version).charges
+        except RegistryError as error:
+            runtime.log(f"Predictions of version {version} are not compared with their costs: {error}")
+    return found
