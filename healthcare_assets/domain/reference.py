@@ -22,38 +22,21 @@ from healthcare_assets.domain.model_features import (
     NUMERIC_FEATURES,
     design_frame,
 )
+from healthcare_assets.domain.monitoring.profile import (
+    CategoricalProfile,
+    NumericProfile,
+    categorical_profile,
+    numeric_profile,
+    numeric_profile_from,
+)
 from healthcare_assets.domain.reason_codes import typical_patient
 from healthcare_assets.policy import Policy
 
 EXACT_UP_TO = 100_000
 """Populations up to this size are kept value by value; of a larger one, `GRID_POINTS` equally spaced quantiles."""
 GRID_POINTS = 10_001
-_DECILES = np.arange(1, 10) / 10
 
 PREDICTED_CHARGES = "predicted_charges"
-
-
-@dataclass(frozen=True, kw_only=True)
-class NumericProfile:
-    """A numeric column of the training population."""
-
-    edges: tuple[float, ...]
-    """Its distinct deciles, ascending, without minimum and maximum: the outer bins are open."""
-    counts: tuple[int, ...]
-    """Values in each bin, one more than the edges; bin i holds `edges[i-1] < value <= edges[i]`."""
-    mean: float
-    std: float
-    """Of the population (no Bessel correction)."""
-    null_rate: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class CategoricalProfile:
-    """A categorical or boolean column of the training population."""
-
-    counts: Mapping[str, int]
-    """Patients by category; every declared category is there, also with 0. A boolean has `false` and `true`."""
-    null_rate: float
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -86,10 +69,7 @@ class ReferenceProfile:
     def from_json(cls, text: str) -> "ReferenceProfile":
         """Read what `to_json` wrote. ValueError, KeyError or TypeError when the text is something else."""
         fields: dict[str, Any] = json.loads(text)
-        numeric = {
-            name: NumericProfile(**profile | {"edges": tuple(profile["edges"]), "counts": tuple(profile["counts"])})
-            for name, profile in fields["numeric"].items()
-        }
+        numeric = {name: numeric_profile_from(profile) for name, profile in fields["numeric"].items()}
         categorical = {name: CategoricalProfile(**profile) for name, profile in fields["categorical"].items()}
         read = {
             "charges": np.asarray(fields["charges"], dtype=np.float64),
@@ -124,33 +104,4 @@ def reference_profile(patients: pd.DataFrame, out_of_fold: OutOfFold, *, policy:
             for name in MODEL_FEATURES
             if name in CATEGORICAL_FEATURES or name in BOOLEAN_FEATURES
         },
-    )
-
-
-def numeric_profile(values: Floats) -> NumericProfile:
-    """Profile of a column in which NaN is null; at least one value is not."""
-    known = values[~np.isnan(values)]
-    edges = np.unique(np.quantile(known, _DECILES))
-    counts = np.bincount(np.searchsorted(edges, known, side="left"), minlength=len(edges) + 1)
-    return NumericProfile(
-        edges=tuple(edges.tolist()),
-        counts=tuple(counts.tolist()),
-        mean=float(known.mean()),
-        std=float(known.std()),
-        null_rate=1.0 - len(known) / len(values),
-    )
-
-
-def categorical_profile(values: "pd.Series[Any]") -> CategoricalProfile:
-    """Profile of a column with declared categories, or of a boolean one."""
-    name = str(values.name)
-    if name in BOOLEAN_FEATURES:
-        categories: tuple[str, ...] = ("false", "true")
-        values = values.map(lambda value: "true" if value else "false", na_action="ignore")
-    else:
-        categories = CATEGORICAL_FEATURES[name]
-    counts = values.value_counts()
-    return CategoricalProfile(
-        counts={category: int(counts.get(category, 0)) for category in categories},
-        null_rate=float(values.isna().mean()),
     )

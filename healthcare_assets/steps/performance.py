@@ -8,7 +8,8 @@ from healthcare_assets.domain.bootstrap import Floats
 from healthcare_assets.domain.columns import PARTITION_COLUMN, Table
 from healthcare_assets.domain.monitoring import performance as rules
 from healthcare_assets.domain.monitoring.findings import Performance
-from healthcare_assets.domain.tables import OBSERVED_OUTCOMES, PREDICTIONS, SILVER_PATIENTS, TRAINING_PATIENTS
+from healthcare_assets.domain.monitoring.tables import OBSERVED_OUTCOMES
+from healthcare_assets.domain.tables import PREDICTIONS, SILVER_PATIENTS, TRAINING_PATIENTS
 from healthcare_assets.errors import RegistryError
 from healthcare_assets.resources.lakehouse import Frame
 from healthcare_assets.steps.runtime import Runtime

@@ -13,13 +13,9 @@ from healthcare_assets.domain import reference
 from healthcare_assets.domain.bootstrap import Floats
 from healthcare_assets.domain.conformal import calibrate, intervals
 from healthcare_assets.domain.evaluation import percentile
+from healthcare_assets.domain.monitoring.profile import categorical_profile, numeric_profile
 from healthcare_assets.domain.reason_codes import typical_patient
-from healthcare_assets.domain.reference import (
-    ReferenceProfile,
-    categorical_profile,
-    numeric_profile,
-    reference_profile,
-)
+from healthcare_assets.domain.reference import ReferenceProfile, reference_profile
 from healthcare_assets.domain.tables import BMI_CATEGORIES
 from healthcare_assets.policy import POLICY
 from healthcare_assets_tests.training_populations import made_up_population, trained_on_made_up_patients
