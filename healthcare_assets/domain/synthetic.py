@@ -5,7 +5,7 @@ in chunks, and is the same whenever it is drawn: all randomness is a function of
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
@@ -14,7 +14,15 @@ from healthcare_assets.domain.synthetic_calendar import Calendar, Day
 from healthcare_assets.domain.synthetic_costs import DEMONSTRATION, REALISTIC, yearly_costs
 from healthcare_assets.domain.synthetic_members import Members, changed, enrolled
 from healthcare_assets.domain.synthetic_random import Floats, Integers
-from healthcare_assets.domain.synthetic_records import MemberRecords, written
+from healthcare_assets.domain.synthetic_records import MemberRecords, is_imperfect, written
+from healthcare_assets.domain.synthetic_shift import (
+    SyntheticShift,
+    blocks,
+    cost_factor,
+    delivered_bmi,
+    outlier_charges,
+    shifted,
+)
 
 DEFAULT_SEED = 1776
 CHUNK_RECORDS = 100_000
@@ -30,6 +38,8 @@ class SyntheticPopulation:
     arrivals_per_day: int = 80
     changes_per_day: int = 120
     realistic: bool = False
+    shifts: tuple[SyntheticShift, ...] = ()
+    """What is made to happen on some days; nothing, unless asked for."""
 
     def __post_init__(self) -> None:
         if self.members < 1 or self.arrivals_per_day < 0 or self.changes_per_day < 0:
@@ -43,7 +53,14 @@ class SyntheticPopulation:
             members=self.members,
             arrivals_per_day=self.arrivals_per_day,
             changes_per_day=self.changes_per_day,
+            blocks=blocks(self.shifts),
         )
+
+    def awaiting_costs(self, day: int) -> tuple[int, int]:
+        """The first of the day's arrivals whose record carries no charges, and the member behind the last of them."""
+        first, behind = self.calendar.arrivals_on(day)
+        known = behind - first if day == 0 else dict(blocks(self.shifts, with_costs=True)).get(day, 0)
+        return first, behind - known
 
 
 def records(
@@ -55,8 +72,11 @@ def records(
     moment = Day.between(first_day, day)
     calendar = population.calendar
     first, behind = calendar.arrivals_on(moment.number)
+    _, known_from = population.awaiting_costs(moment.number)
     arrivals = behind - first
     total = arrivals + calendar.changes_on(moment.number)
+    outlier = outlier_charges(population.shifts, day=moment.number)
+    mistaken = None if outlier is None else _one_of_the_last(population, total, day=moment)
     for start in range(0, total, chunk):
         position = np.arange(start, min(start + chunk, total))
         arrives = position < arrivals
@@ -64,8 +84,11 @@ def records(
         member = np.concatenate([position[arrives] + first, changing])
         members = members_on(population, member, first_day=first_day, day=day)
         charges = charges_on(population, members, first_day=first_day, day=day)
-        known = np.where(arrives & (moment.number > 0), np.nan, charges)
-        yield written(population.seed, members, known, day=moment, position=position)
+        known = np.where(arrives & (position < known_from - first), np.nan, charges)
+        if outlier is not None:
+            known = np.where((position == mistaken) & ~np.isnan(known), outlier, known)
+        bmi = delivered_bmi(population.shifts, population.seed, members, day=moment.number)
+        yield written(population.seed, replace(members, bmi=bmi), known, day=moment, position=position)
 
 
 def members_on(population: SyntheticPopulation, member: Integers, *, first_day: date, day: date) -> Members:
@@ -75,6 +98,7 @@ def members_on(population: SyntheticPopulation, member: Integers, *, first_day: 
     calendar = population.calendar
     enrolment = calendar.enrolment_day(member)
     members = enrolled(population.seed, member, start + enrolment, newcomer=enrolment > 0)
+    members = shifted(population.shifts, population.seed, members, enrolment=enrolment, ordinal=start + enrolment)
     positions, days = calendar.changes_of(member, moment.number)
     order = np.argsort(positions, kind="stable")
     positions, days = positions[order], days[order]
@@ -88,4 +112,14 @@ def members_on(population: SyntheticPopulation, member: Integers, *, first_day: 
 def charges_on(population: SyntheticPopulation, members: Members, *, first_day: date, day: date) -> Floats:
     """The members' charges in dollars of the year (counted from the first day) that the day lies in."""
     model = REALISTIC if population.realistic else DEMONSTRATION
-    return yearly_costs(model, population.seed, members, Day.between(first_day, day))
+    costs = yearly_costs(model, population.seed, members, Day.between(first_day, day))
+    if not population.shifts:
+        return costs
+    factor = cost_factor(population.shifts, population.calendar.enrolment_day(members.member))
+    return np.asarray(np.round(costs * factor, 2), dtype=np.float64)
+
+
+def _one_of_the_last(population: SyntheticPopulation, total: int, *, day: Day) -> int:
+    """The position of the day's last record without an imperfection: the last records are those with charges."""
+    last = total - 1
+    return last - int(is_imperfect(population.seed, np.array([last]), day=day)[0])

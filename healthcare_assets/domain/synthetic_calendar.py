@@ -39,22 +39,45 @@ class Calendar:
     members: int
     arrivals_per_day: int
     changes_per_day: int
+    blocks: tuple[tuple[int, int], ...] = ()
+    """Days from 1 on, ascending, on which so many more members arrive at once: they are the last of their day."""
 
     def enrolled_by(self, day: Integers) -> Integers:
         """How many members have enrolled by the end of each day; none before day 0."""
+        return self._usually_enrolled_by(day) + self._in_blocks_by(day)
+
+    def _usually_enrolled_by(self, day: Integers) -> Integers:
         shift = np.floor((uniform(self.seed, "arrivals", day) - 0.5) * 2 * _SPREAD * self.arrivals_per_day)
         later = self.members + self.arrivals_per_day * day + shift.astype(np.int64)
         return np.select([day < 0, day == 0], [0, self.members], later)
 
+    def _in_blocks_by(self, day: Integers) -> Integers:
+        if not self.blocks:
+            return np.zeros_like(day)
+        days, sizes = np.array(self.blocks).T
+        return np.concatenate([[0], np.cumsum(sizes)])[np.searchsorted(days, day, side="right")]
+
     def enrolment_day(self, member: Integers) -> Integers:
         """The day on which each member enrolled."""
+        if not self.blocks:
+            return self._usual_enrolment_day(member)
+        days, sizes = np.array(self.blocks).T
+        behind = self.enrolled_by(days)
+        blocks_before = np.searchsorted(behind, member, side="right")
+        block = np.minimum(blocks_before, len(days) - 1)
+        in_block = (member >= (behind - sizes)[block]) & (member < behind[block])
+        # Without the blocks before, a member's number is what it would be in a population that has none.
+        usual = member - np.concatenate([[0], np.cumsum(sizes)])[blocks_before]
+        return np.where(in_block, days[block], self._usual_enrolment_day(usual))
+
+    def _usual_enrolment_day(self, member: Integers) -> Integers:
         day = np.zeros_like(member)
         late = member >= self.members
         if self.arrivals_per_day and late.any():
             later = member[late]
             found = np.maximum((later - self.members) // self.arrivals_per_day, 1)
             for _ in range(2):  # the shift moves a boundary by less than one day's arrivals
-                found = found + (self.enrolled_by(found) <= later)
+                found = found + (self._usually_enrolled_by(found) <= later)
             day[late] = found
         return day
 

@@ -19,6 +19,7 @@ _FEMALE_SHARE = 0.51
 _AGES = (18, 25, 45, 65, 75, 85, 100)
 _AGES_REACHED = (0.0, 0.12, 0.46, 0.78, 0.90, 0.97, 1.0)
 """Share of the members younger than each age: adults of the United States, roughly."""
+YOUNGEST, OLDEST = _AGES[0], _AGES[-1]
 _REGION_WEIGHTS = (0.24, 0.24, 0.27, 0.25)
 
 _OBESE = 30.0

@@ -113,17 +113,30 @@ def written(seed: int, members: Members, charges: Floats, *, day: Day, position:
     )
 
 
+def is_imperfect(seed: int, position: Integers, *, day: Day) -> Flags:
+    """Whether each of the day's records, by its position, has an imperfection."""
+    imperfect: Flags = _imperfection(seed, position, day) != MISSING
+    return imperfect
+
+
+def written_ids(seed: int, member: Integers, day: Day) -> tuple[Words, Integers, Words]:
+    """The members' ids as records of the day spell them: prefix, number, suffix."""
+    style = _styles(uniform(seed, "id spelling", member, day.number), len(ID_SPELLINGS), _UNUSUAL_ID)
+    prefix, suffix = (Words(codes=style, vocabulary=part) for part in zip(*ID_SPELLINGS, strict=True))
+    return prefix, member + 1, suffix
+
+
 def _clean(seed: int, members: Members, charges: Floats, day: Day) -> MemberRecords:
     member = members.member
 
     def draw(quantity: str) -> Floats:
         return uniform(seed, quantity, member, day.number)
 
-    id_style = _styles(draw("id spelling"), len(ID_SPELLINGS), _UNUSUAL_ID)
+    id_prefix, id_number, id_suffix = written_ids(seed, member, day)
     return MemberRecords(
-        id_prefix=Words(codes=id_style, vocabulary=tuple(prefix for prefix, _ in ID_SPELLINGS)),
-        id_number=member + 1,
-        id_suffix=Words(codes=id_style, vocabulary=tuple(suffix for _, suffix in ID_SPELLINGS)),
+        id_prefix=id_prefix,
+        id_number=id_number,
+        id_suffix=id_suffix,
         first_name=Words(codes=members.first_name, vocabulary=FIRST_NAMES),
         last_name=Words(codes=members.last_name, vocabulary=LAST_NAMES),
         birth_date=members.birth_day,
