@@ -23,3 +23,7 @@ class RegistryError(HealthcareError):
 
 class TrainingError(HealthcareError):
     """The training population does not allow an honest model."""
+
+
+class QualityMonitorError(HealthcareError):
+    """The workspace does not let its quality monitor be made, changed or refreshed."""

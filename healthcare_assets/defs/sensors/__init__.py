@@ -1,0 +1,1 @@
+"""What watches the graph between its runs."""
