@@ -5,7 +5,6 @@ known.
 """
 
 import base64
-import html as markup
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from datetime import datetime
 from healthcare_assets.domain.bootstrap import Estimate
 from healthcare_assets.domain.evaluation import Metrics
 from healthcare_assets.domain.fairness import GroupCalibration, recall_gap_found
+from healthcare_assets.domain.page import page
 from healthcare_assets.domain.plots import group_calibration_plot
 from healthcare_assets.domain.small_cells import suppressed
 from healthcare_assets.domain.verdict import Criterion, Verdict
@@ -95,12 +95,7 @@ def html(record: VerdictRecord, *, policy: Policy) -> str:
     # A reason may quote what somebody else named: no link, and no image but the plot, comes of it.
     renderer.validateLink = _is_inline_image  # type: ignore[method-assign]
     body = renderer.render(markdown(record, policy=policy))
-    title = markup.escape(f"{record.model_name} version {record.model_version}")
-    return (
-        f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{title}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n{body}</body>\n</html>\n"
-    )
+    return page(f"{record.model_name} version {record.model_version}", body, style=_STYLE)
 
 
 def description(record: VerdictRecord) -> str:

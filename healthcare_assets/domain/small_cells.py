@@ -73,6 +73,11 @@ def is_small(count: int) -> bool:
     return 0 < count < MINIMUM_CELL
 
 
+def counted(count: int) -> str:
+    """The count as it may be published."""
+    return f"fewer than {MINIMUM_CELL}" if is_small(count) else f"{count:,}"
+
+
 def suppressed(counts: Sequence[int]) -> list[bool]:
     """Which cells of a list must not be published, by the CMS cell-size suppression policy; one verdict a cell.
 

@@ -71,6 +71,8 @@ POPULATIONS: dict[str, tuple[Floats, Floats]] = {
         RANDOM.integers(25, 72, 700).astype(np.float64),
     ),
     "heavy tails": (RANDOM.lognormal(9, 1, 40_000), RANDOM.lognormal(9.2, 1.1, 15_000)),
+    "very heavy tails": ((RANDOM.pareto(1.5, 40_000) + 1) * 1000, (RANDOM.pareto(1.5, 30_000) + 1) * 1300),
+    "many of one population": (RANDOM.lognormal(9, 2, 60_000), RANDOM.lognormal(9, 2, 60_000)),
     "an outlier": (RANDOM.lognormal(9, 1, 20_000), np.append(RANDOM.lognormal(9, 1, 4000) * 2, 1e9)),
     "far below": (RANDOM.normal(0, 1, 15_000), RANDOM.normal(-40, 3, 900)),
     "few": (RANDOM.lognormal(9, 1, 12_000), RANDOM.lognormal(9, 1, 40)),
@@ -90,7 +92,8 @@ def test_numbers_agree_with_independent_ones(name: str) -> None:
         ks_2samp(reference, current, method="asymp").statistic, abs=2e-4
     )
     normed = wasserstein_distance(reference, current) / reference.std()
-    assert value(found["wasserstein"]) == pytest.approx(normed, rel=1e-3)
+    # Two samples of one population cross so often that a hundred thousandth of a deviation is more than 0.1 % of it.
+    assert value(found["wasserstein"]) == pytest.approx(normed, rel=1e-3, abs=1e-5)
     assert value(found["mean_shift"]) == pytest.approx((current.mean() - reference.mean()) / reference.std())
     cliff = np.mean([np.mean(reference < x) - np.mean(reference > x) for x in current[:500]])
     whole = of_numbers(reference, current[:500])["shift"]

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from healthcare_assets.domain.hipaa import (
+    NO_TABLE,
     AuditTrail,
     Finding,
     audit_trail_evidence,
@@ -175,6 +176,15 @@ def test_a_data_version_that_the_table_does_not_have_is_a_gap(recorded: str, lat
     lineage = {**LINEAGE, "data_version.risk_features": recorded}
     trail = replace(TRAIL, lineage=lineage, table_versions={"risk_features": latest, "silver_patients": 9})
     assert f"version {recorded} of risk_features" in audit_trail_evidence(trail).detail
+
+
+@pytest.mark.parametrize("latest", [None, 3])
+def test_a_model_can_have_been_trained_before_there_were_outcomes_but_not_without_features(latest: int | None) -> None:
+    versions = {**TRAIL.table_versions, "observed_outcomes": latest}
+    trail = replace(TRAIL, table_versions=versions, lineage={**LINEAGE, "data_version.observed_outcomes": NO_TABLE})
+    assert audit_trail_evidence(trail).satisfied
+    without = replace(TRAIL, lineage={**LINEAGE, "data_version.risk_features": NO_TABLE})
+    assert not audit_trail_evidence(without).satisfied
 
 
 @pytest.mark.parametrize(

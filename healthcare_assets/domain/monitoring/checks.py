@@ -8,6 +8,7 @@ from healthcare_assets.domain.checks import CheckOutcome, Severity
 from healthcare_assets.domain.monitoring.findings import DriftStatistic, Performance
 from healthcare_assets.domain.monitoring.performance import EVERYBODY, newest_matured
 from healthcare_assets.domain.reference import PREDICTED_CHARGES
+from healthcare_assets.domain.small_cells import counted, is_small
 from healthcare_assets.policy import Policy
 
 DELIVERED_CHARGES = "charges"
@@ -72,7 +73,7 @@ def _drift(name: str, what: str, found: Sequence[DriftStatistic], seen: Seen) ->
     if not alerts:
         rows, columns = max(statistic.n_current for statistic in found), len({s.column for s in found})
         sentence = (
-            f"{what[0].upper()}{what[1:]} of {rows:,} patients ({columns} column{'s' if columns > 1 else ''}) "
+            f"{what[0].upper()}{what[1:]} of {counted(rows)} patients ({columns} column{'s' if columns > 1 else ''}) "
             f"are as version {seen.model_version} was trained on."
         )
         return _outcome(name, "passed", sentence, severity="warning")
@@ -92,12 +93,20 @@ def _named(alerts: Sequence[DriftStatistic], most: int = 6) -> str:
 
     by_column: dict[str, list[str]] = {}
     for statistic in sorted(alerts, key=beyond, reverse=True):
-        figure = "" if statistic.value is None else f" {statistic.value:.3g}"
         limit = "" if statistic.threshold is None else f" (limit {statistic.threshold:.3g})"
-        by_column.setdefault(statistic.column, []).append(f"{statistic.statistic}{figure}{limit}")
+        by_column.setdefault(statistic.column, []).append(f"{statistic.statistic}{_figure(statistic)}{limit}")
     named = [f"{column} by {', '.join(figures)}" for column, figures in by_column.items()]
     rest = len(named) - most
     return "; ".join(named[:most]) + (f"; and {rest} more" if rest > 0 else "")
+
+
+def _figure(statistic: DriftStatistic) -> str:
+    """The value, but where it stands for a few patients."""
+    if statistic.value is None:
+        return ""
+    shares = {"null_rate", "new_categories"}
+    few = statistic.statistic in shares and is_small(round(statistic.value * statistic.n_current))
+    return "" if few or is_small(statistic.n_current) else f" {statistic.value:.3g}"
 
 
 def _outcome_drift(costs: Sequence[DriftStatistic], seen: Seen) -> CheckOutcome:
@@ -115,7 +124,7 @@ def _risk_score_error(seen: Seen, policy: Policy) -> CheckOutcome:
     if newest is None or newest.risk_score_mae is None:
         known = sum(found.outcomes for found in seen.performance if found.scope == "service day")
         sentence = (
-            f"The costs of no service day have matured yet ({known:,} known so far): "
+            f"The costs of no service day have matured yet ({counted(known)} known so far): "
             "how far off the risk score is cannot be told before they have."
         )
         return _outcome(name, "provisional", sentence)
@@ -133,7 +142,7 @@ def _risk_score_error(seen: Seen, policy: Policy) -> CheckOutcome:
 
 def _prediction_volume(seen: Seen, policy: Policy) -> CheckOutcome:
     limit = policy.data.low_volume_below
-    what = f"{seen.day} has {seen.predictions:,} predictions"
+    what = f"{seen.day} has {counted(seen.predictions)} predictions"
     if seen.predictions >= limit:
         return _outcome("prediction_volume", "passed", f"{what}; at least {limit} are expected.", rows=seen.predictions)
     return _outcome(
@@ -186,7 +195,7 @@ def _outcomes_overdue(seen: Seen, policy: Policy) -> CheckOutcome:
         return _outcome(
             name,
             "passed",
-            f"No costs are overdue ({rules.outcomes_due_days} days after the service); {waiting:,} are awaited.",
+            f"No costs are overdue ({rules.outcomes_due_days} days after the service); {counted(waiting)} are awaited.",
             severity="warning",
         )
     missing = sum(found.predictions - found.outcomes for found in late)
@@ -195,8 +204,8 @@ def _outcomes_overdue(seen: Seen, policy: Policy) -> CheckOutcome:
     return _outcome(
         name,
         "failed",
-        f"{missing:,} costs of {when} are not known {rules.outcomes_due_days} days after the service: ask whoever "
-        "delivers the outcomes (HEALTHCARE_OUTCOMES), then materialise observed_outcomes.",
+        f"{counted(missing)} costs of {when} are not known {rules.outcomes_due_days} days after the service: ask "
+        "whoever delivers the outcomes (HEALTHCARE_OUTCOMES), then materialise observed_outcomes.",
         passed=False,
         severity="warning",
         missing=missing,

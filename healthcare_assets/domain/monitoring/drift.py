@@ -20,6 +20,7 @@ from healthcare_assets.domain.monitoring.profile import (
     NumericProfile,
     Profile,
 )
+from healthcare_assets.domain.small_cells import is_small
 from healthcare_assets.policy import Policy
 
 Names = NDArray[np.str_]
@@ -106,7 +107,13 @@ def distribution(column: str, profile: Profile, day: Cells) -> Distribution:
         labels, trained, current = (*profile.counts, "not declared"), reference.rows, day.rows
         if trained[-1] == current[-1] == 0:
             labels, trained, current = labels[:-1], trained[:-1], current[:-1]
-    return Distribution(column=column, bins=labels, reference=tuple(trained.tolist()), current=tuple(current.tolist()))
+    return Distribution(
+        column=column,
+        bins=labels,
+        reference=tuple(trained.tolist()),
+        current=tuple(current.tolist()),
+        ordered=isinstance(profile, NumericProfile),
+    )
 
 
 def _names(profile: Profile) -> Sequence[str]:
@@ -230,18 +237,20 @@ def _share_shift(names: Names, trained: Integers, current: Integers, policy: Pol
 
     n, m, rules = trained.sum(), current.sum(), policy.drift
     angles = 2 * np.arcsin(np.sqrt(current / m)) - 2 * np.arcsin(np.sqrt(trained / n))
-    most = int(np.abs(angles).argmax())
+    # Of two categories both move alike, and `true` says more than `false`.
+    most = 1 if len(names) == 2 else int(np.abs(angles).argmax())  # noqa: PLR2004
     certainty = 1.0 - (1.0 - rules.certainty) / len(names)
     threshold = max(rules.share_shift_maximum, float(norm.ppf(0.5 + certainty / 2)) * float(np.sqrt(1.0 / n + 1.0 / m)))
     # Of few patients a rare category is now and then missing, which the angle's normal error does not know.
     share, count = (trained[most] + _SMOOTHING) / (n + 1), current[most]
     tail = float(binom.cdf(count, m, share) if angles[most] < 0 else binom.sf(count - 1, m, share))
+    hidden = any(is_small(int(cell)) for cell in (count, m - count, trained[most], n - trained[most]))
     return _Statistic(
         name="share_shift",
         value=float(angles[most]),
         threshold=threshold,
         alert=abs(float(angles[most])) > threshold and 2 * tail < 1.0 - certainty,
-        detail=f"{names[most]}: {count / m:.1%} instead of {trained[most] / n:.1%}",
+        detail=str(names[most]) if hidden else f"{names[most]}: {count / m:.1%} instead of {trained[most] / n:.1%}",
     )
 
 
@@ -270,8 +279,9 @@ def _new_categories(names: Names, trained: Integers, current: Integers, policy: 
 
 def _vanished_categories(names: Names, trained: Integers, current: Integers, policy: Policy) -> _Statistic:
     """Categories of training that nobody of the day has, though by chance that would hardly happen."""
-    by_chance = (1.0 - trained / trained.sum()) ** current.sum()
-    gone = (current == 0) & (by_chance < 1.0 - policy.drift.certainty)
+    # The chance that all who are in the category fell to the training population, were they dealt out.
+    by_chance = (trained.sum() / (trained.sum() + current.sum())) ** trained.astype(np.float64)
+    gone = (current == 0) & (trained > 0) & (by_chance < 1.0 - policy.drift.certainty)
     return _Statistic(
         name="vanished_categories",
         value=float(gone.sum()),

@@ -34,6 +34,8 @@ class Distribution:
     reference: tuple[int, ...]
     """Patients in each bin."""
     current: tuple[int, ...]
+    ordered: bool
+    """Whether the bins follow one another, as intervals do and categories do not."""
 
 
 PerformanceScope = Literal["service day", "window"]
@@ -72,6 +74,7 @@ class HistoryPoint:
     value: float | None
     threshold: float | None
     alert: bool
+    n_current: int
     model_version: str | None
 
 

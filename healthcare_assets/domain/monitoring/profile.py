@@ -22,7 +22,13 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 GRID_AT_MOST = 10_000
-"""Distinct values up to which all of them are kept; of more, so many quantiles. A cell then holds 0.01 % of them."""
+"""Distinct values up to which all of them are kept; of more, the outermost and so many quantiles between them that a
+cell holds 0.013 % of the values at most."""
+_OUTERMOST = 1_000
+"""At each end: where values lie far apart, a distance between distributions is decided by few of them."""
+_QUANTILES = GRID_AT_MOST - 2 * _OUTERMOST
+_GAPS = 2_000
+"""Points that are spread over the gaps between values, so that no cell is wide."""
 _DECILES = np.arange(1, 10) / 10
 
 NULL_CELL = -1
@@ -114,10 +120,7 @@ def numeric_profile(values: Floats) -> NumericProfile:
     known = np.sort(values[~np.isnan(values)])
     edges = np.unique(np.quantile(known, _DECILES))
     counts = np.bincount(np.searchsorted(edges, known, side="left"), minlength=len(edges) + 1)
-    grid = np.unique(known)
-    if len(grid) > GRID_AT_MOST:
-        grid = np.unique(np.quantile(known, np.linspace(0.0, 1.0, GRID_AT_MOST), method="inverted_cdf"))
-    grid = np.union1d(grid, edges)
+    grid = np.union1d(_grid(known), edges)
     cells = _on_grid(grid, known)
     between = cells.rows[::2]
     return NumericProfile(
@@ -131,6 +134,20 @@ def numeric_profile(values: Floats) -> NumericProfile:
         between=tuple(between[:-1].tolist()) if between.any() else (),
         between_totals=tuple(cells.totals[::2][:-1].tolist()) if between.any() else (),
     )
+
+
+def _grid(known: Floats) -> Floats:
+    """The points at which ascending values are counted."""
+    grid = np.unique(known)
+    if len(grid) > GRID_AT_MOST:
+        quantiles = np.quantile(known, np.linspace(0.0, 1.0, _QUANTILES), method="inverted_cdf")
+        grid = np.unique(np.concatenate([grid[:_OUTERMOST], quantiles, grid[-_OUTERMOST:]]))
+    gaps = np.diff(grid)
+    # At most so many in all, since the gaps add up to the range.
+    inside = np.floor(gaps / max((grid[-1] - grid[0]) / _GAPS, np.finfo(np.float64).tiny)).astype(np.int64)
+    wide = np.flatnonzero(inside)
+    spread = [grid[at] + gaps[at] * np.arange(1, inside[at] + 1) / (inside[at] + 1) for at in wide]
+    return np.unique(np.concatenate([grid, *spread]))
 
 
 def categorical_profile(values: "pd.Series[Any]") -> CategoricalProfile:
