@@ -12,11 +12,23 @@ from databricks_steps.launcher import InProcessStepLauncher
 @dg.definitions
 def defs() -> dg.Definitions:
     from healthcare_assets.defs import assets, jobs, schedules
+    from healthcare_assets.defs.sensors import alerts, retraining
 
     return dg.Definitions(
         assets=dg.load_assets_from_package_module(assets),
-        jobs=[jobs.daily_patients, jobs.daily_scoring, jobs.training, jobs.rollback_champion],
-        schedules=[schedules.daily_scoring_schedule, schedules.monthly_training_schedule],
+        jobs=[
+            jobs.daily_patients,
+            jobs.daily_scoring,
+            jobs.daily_monitoring,
+            jobs.training,
+            jobs.rollback_champion,
+        ],
+        schedules=[
+            schedules.daily_scoring_schedule,
+            schedules.daily_monitoring_schedule,
+            schedules.monthly_training_schedule,
+        ],
+        sensors=[alerts.alerts, retraining.retraining],
         resources={"steps": InProcessStepLauncher()},
         executor=dg.in_process_executor,
     )

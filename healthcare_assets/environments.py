@@ -84,7 +84,7 @@ class Settings:
 
 def settings_from(variables: Mapping[str, str] = os.environ) -> Settings:
     """Read the settings. An unset or empty variable takes its default; SettingsError names a value that is unusable."""
-    name = _value(variables, "HEALTHCARE_ENV") or "local"
+    name = environment_name_from(variables)
     if name not in get_args(EnvironmentName):
         raise SettingsError(f"HEALTHCARE_ENV is '{name}': set it to one of {', '.join(get_args(EnvironmentName))}.")
     if name not in ENVIRONMENTS:
@@ -105,6 +105,11 @@ def settings_from(variables: Mapping[str, str] = os.environ) -> Settings:
         pseudonym_key=_value(variables, "HEALTHCARE_PSEUDONYM_KEY"),
         alert_urls=alert_urls_from(variables),
     )
+
+
+def environment_name_from(variables: Mapping[str, str] = os.environ) -> str:
+    """HEALTHCARE_ENV as it was given, or local."""
+    return _value(variables, "HEALTHCARE_ENV") or "local"
 
 
 def alert_urls_from(variables: Mapping[str, str] = os.environ) -> tuple[str, ...]:

@@ -97,8 +97,8 @@ class DriftRules:
     hundred."""
     shift_maximum: float = 0.147
     """Of Cliff's delta of a numeric column: beyond it a shift is more than negligible (Romano et al. 2006)."""
-    share_shift_maximum: float = 0.25
-    """Of Cohen's h of a category's share (Cohen 1988: 0.2 is small, 0.5 is medium)."""
+    share_shift_maximum: float = 0.20
+    """Of Cohen's h of a category's share: from there on a shift is small, and no longer negligible (Cohen 1988)."""
     certainty: float = 0.9999
     """How sure a shift has to be: a day has some forty chances to be wrong."""
     new_category_share_maximum: float = 0.01
@@ -142,8 +142,10 @@ class RetrainingRules:
 
 @dataclass(frozen=True, kw_only=True)
 class AlertRules:
-    """How hard an alert is tried to be delivered."""
+    """How hard an alert is tried to be delivered, and when many become one."""
 
+    messages_at_once: int = 5
+    """If more fall due at once, they are sent as one."""
     first_retry_seconds: int = 60
     longest_retry_seconds: int = 3600
     given_up_after_hours: int = 24

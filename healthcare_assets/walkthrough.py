@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -12,9 +12,11 @@ from dagster._core.utils import make_new_run_id
 from rich.markup import escape
 
 from healthcare_assets.definitions import defs
+from healthcare_assets.defs.sensors.retraining import CAUSE_TAG, retraining
 from healthcare_assets.environments import Settings
 from healthcare_assets.errors import HealthcareError, SourceError
 from healthcare_assets.steps.runtime import Runtime
+from healthcare_assets.story import WatchedDay, print_story
 from healthcare_assets.summary import print_summary
 
 if TYPE_CHECKING:
@@ -28,12 +30,14 @@ class StepFailedError(HealthcareError):
 
 
 class Walkthrough:
-    """Runs the jobs for the days of the source: patients, training and verdict, predictions, then day by day."""
+    """Runs the jobs for the days of the source: patients, training and verdict, then day by day predictions and
+    monitoring. What the retraining sensor asks for is run before the next day."""
 
     def __init__(self, settings: Settings, console: "Console") -> None:
         self._console = console
         self._settings = settings
         self._definitions = defs()
+        self._retraining_cursor: str | None = None
         self._runtime = Runtime(
             settings=settings, now=datetime.now(UTC), run_id="walkthrough", log=lambda _: None, code_version=""
         )
@@ -48,14 +52,41 @@ class Walkthrough:
         with dg.DagsterInstance.get() as instance:
             self._execute(instance, "daily_patients", day=first)
             self._execute(instance, "training")
-            governed = self._runtime.registry.version_by_alias("champion") is not None
+            governed = self._champion() is not None
             if governed:
                 self._execute(instance, "predictions", day=first)
+            story = [self._watched(instance, first)]
             for day in later:
                 self._execute(instance, "daily_scoring" if governed else "daily_patients", day=day)
+                story.append(self._watched(instance, day))
         print_summary(self._runtime, days, self._console)
+        print_story(self._runtime, story, self._console)
         self._console.print(f"\nDone in {time.monotonic() - started:.0f} s.")
         return governed
+
+    def _champion(self) -> str | None:
+        """The version that scores."""
+        found = self._runtime.registry.version_by_alias("champion")
+        return found.version if found else None
+
+    def _watched(self, instance: dg.DagsterInstance, day: date) -> WatchedDay:
+        """Monitor the day, and train anew if the sensor asks for it."""
+        failed = self._execute(instance, "daily_monitoring", day=day)
+        scored_by = self._champion()
+        context = dg.build_sensor_context(instance=instance, cursor=self._retraining_cursor)
+        decision = retraining(context)
+        if not isinstance(decision, dg.SensorResult) or not decision.run_requests:
+            return WatchedDay(day=day, failed=failed, scored_by=scored_by)
+        self._retraining_cursor = decision.cursor
+        [request] = decision.run_requests
+        self._execute(instance, "training", tags=request.tags)
+        return WatchedDay(
+            day=day,
+            failed=failed,
+            scored_by=scored_by,
+            cause=request.tags[CAUSE_TAG],
+            champion_since=self._champion(),
+        )
 
     def _days(self) -> list[date]:
         """The days of the source that are partitions, never none."""
@@ -77,8 +108,18 @@ class Walkthrough:
             self._console.print(f"Left out for now: {found[len(days)]} and later, which have not ended yet (UTC).")
         return days
 
-    def _execute(self, instance: dg.DagsterInstance, job: str, *, day: date | None = None) -> None:
-        """Run a job, or a single asset, for a day; StepFailedError with the step's own words when it fails."""
+    def _execute(
+        self,
+        instance: dg.DagsterInstance,
+        job: str,
+        *,
+        day: date | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> list[str]:
+        """Run a job, or a single asset, for a day; returns the checks that failed and stop nothing.
+
+        StepFailedError with the step's own words when it fails.
+        """
         selection = [dg.AssetKey(job)] if job == "predictions" else None
         name = "daily_scoring" if selection else job
         run_id = make_new_run_id()
@@ -89,10 +130,12 @@ class Walkthrough:
                 run_config=_QUIET,
                 run_id=run_id,
                 asset_selection=selection,
+                tags=tags,
                 raise_on_error=False,
             )
         if not result.success:
             raise StepFailedError(_failure(result, day))
+        return [check.check_name for check in result.get_asset_check_evaluations() if not check.passed]
 
     @contextmanager
     def _progress(self, instance: dg.DagsterInstance, run_id: str, day: date | None) -> Iterator[None]:

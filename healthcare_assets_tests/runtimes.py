@@ -17,12 +17,14 @@ def runtime_at(
     *,
     lakehouse: Lakehouse | None = None,
     source: str | None = None,
+    outcomes: str | None = None,
     log: Callable[[str], None] = lambda _: None,
 ) -> Runtime:
     """A runtime whose everything lies in `home`; with a lakehouse of its own when one is given."""
     variables: Mapping[str, str] = {
         "HEALTHCARE_HOME": str(home),
         "HEALTHCARE_SOURCE": source or "",
+        "HEALTHCARE_OUTCOMES": outcomes or "",
         "HEALTHCARE_PSEUDONYM_KEY": KEY,
     }
     runtime = Runtime(settings=settings_from(variables), now=NOW, run_id="test-run", log=log, code_version="test")

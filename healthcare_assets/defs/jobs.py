@@ -19,6 +19,18 @@ daily_scoring = dg.define_asset_job(
     description="A day from its patient records to the champion's predictions.",
 )
 
+daily_monitoring = dg.define_asset_job(
+    "daily_monitoring",
+    selection=dg.AssetSelection.assets(
+        "observed_outcomes",
+        "quarantined_outcomes",
+        "drift_report",
+        "model_performance",
+        "predictions_quality_monitor",
+    ),
+    description="A day's costs as they became known, and the day against what its model was trained on.",
+)
+
 training = dg.define_asset_job(
     "training",
     selection=dg.AssetSelection.assets("trained_model", "training_patients", "governance_verdict", "champion_history"),

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import dagster as dg
 
-from healthcare_assets.defs.jobs import daily_scoring, training
+from healthcare_assets.defs.jobs import daily_monitoring, daily_scoring, training
 
 
 @dg.schedule(
@@ -14,6 +14,20 @@ from healthcare_assets.defs.jobs import daily_scoring, training
     description="Scores the day that has just ended, at 02:00 UTC.",
 )
 def daily_scoring_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    return _of_yesterday(context)
+
+
+@dg.schedule(
+    job=daily_monitoring,
+    cron_schedule="0 6 * * *",
+    execution_timezone="UTC",
+    description="Monitors the day that has just ended, at 06:00 UTC, after its scoring.",
+)
+def daily_monitoring_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    return _of_yesterday(context)
+
+
+def _of_yesterday(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     yesterday = (context.scheduled_execution_time - timedelta(days=1)).date().isoformat()
     return dg.RunRequest(run_key=yesterday, partition_key=yesterday)
 

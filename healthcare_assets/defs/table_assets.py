@@ -1,6 +1,7 @@
 """What every asset that is a table says of itself: description, columns, owners, kinds, code version, checks."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 import dagster as dg
 
@@ -15,10 +16,19 @@ COMPLIANCE = "team:compliance"
 _DAGSTER_TYPES = {"strings": "array<string>", "criteria": "array<struct>", "reason_codes": "array<struct>"}
 
 
-def table_spec(
-    table: Table, *, group: str, owner: str, deps: Sequence[str] = (), partitioned: bool = True
+def table_spec(  # noqa: PLR0913 - what a reader of the asset wants to know
+    table: Table,
+    *,
+    group: str,
+    owner: str,
+    deps: Sequence[str] = (),
+    partitioned: bool = True,
+    due_at: int | None = None,
 ) -> dg.AssetSpec:
-    """The spec of an asset that is a table of the contract."""
+    """The spec of an asset that is a table of the contract.
+
+    `due_at` is the hour (UTC) by which the day that has just ended is relied on to be there.
+    """
     return dg.AssetSpec(
         table.name,
         description=table.description,
@@ -28,6 +38,9 @@ def table_spec(
         kinds={"deltalake"},
         code_version=code_version(step_for(table.name).name),
         partitions_def=daily if partitioned else None,
+        freshness_policy=None
+        if due_at is None
+        else dg.FreshnessPolicy.cron(deadline_cron=f"0 {due_at} * * *", lower_bound_delta=timedelta(hours=due_at)),
         metadata={
             "dagster/table_name": table.name,
             "dagster/column_schema": column_schema(table),
@@ -52,7 +65,16 @@ def column_schema(table: Table) -> dg.TableSchema:
 
 def blocking_checks(asset: str, checks: dict[str, str]) -> list[dg.AssetCheckSpec]:
     """Specs of the checks (name: description) that the asset's step makes of each day, and that stop what follows."""
+    return _checks(asset, checks, blocking=True)
+
+
+def watching_checks(asset: str, checks: dict[str, str]) -> list[dg.AssetCheckSpec]:
+    """Specs of the checks that ask for attention and stop nothing."""
+    return _checks(asset, checks, blocking=False)
+
+
+def _checks(asset: str, checks: dict[str, str], *, blocking: bool) -> list[dg.AssetCheckSpec]:
     return [
-        dg.AssetCheckSpec(name, asset=asset, description=description, blocking=True, partitions_def=daily)
+        dg.AssetCheckSpec(name, asset=asset, description=description, blocking=blocking, partitions_def=daily)
         for name, description in checks.items()
     ]

@@ -73,19 +73,25 @@ def null_counts(table: Table, frame: Frame) -> Frame:
 
 def nothing_lost(*, records_in: int, silver: int, quarantined: int, duplicates: int) -> CheckOutcome:
     """Records in = silver + quarantined + duplicates, each counted in its own table."""
-    out = silver + quarantined + duplicates
-    sums = f"{records_in} records in, {silver} silver + {quarantined} quarantined + {duplicates} duplicates = {out}"
+    parts = {"silver": silver, "quarantined": quarantined, "duplicates": duplicates}
+    return _sum_of(records_in, parts, then="materialise the day again from bronze_patients on")
+
+
+def no_outcome_lost(*, records_in: int, observed: int, quarantined: int, repetitions: int) -> CheckOutcome:
+    """Records in = observed + quarantined + repetitions, the records counted as delivered, the others in the tables."""
+    parts = {"observed": observed, "quarantined": quarantined, "repetitions": repetitions}
+    return _sum_of(records_in, parts, then="materialise observed_outcomes for the day again")
+
+
+def _sum_of(records_in: int, parts: Counts, *, then: str) -> CheckOutcome:
+    out = sum(parts.values())
+    sums = f"{records_in} records in, {' + '.join(f'{count} {name}' for name, count in parts.items())} = {out}"
     passed = records_in == out
     return CheckOutcome(
         name="no_record_lost",
         passed=passed,
-        description=f"{sums}." if passed else f"{sums}: materialise the day again from bronze_patients on.",
-        metadata={
-            "records_in": records_in,
-            "silver": silver,
-            "quarantined": quarantined,
-            "duplicates": duplicates,
-        },
+        description=f"{sums}." if passed else f"{sums}: {then}.",
+        metadata={"records_in": records_in, **parts},
     )
 
 

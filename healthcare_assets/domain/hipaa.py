@@ -12,34 +12,27 @@ from typing import Any
 import pandas as pd
 
 from healthcare_assets.domain.features import plausible_ranges
+from healthcare_assets.domain.identifiers import IDENTIFIER_PATTERNS, PSEUDONYM
 from healthcare_assets.domain.model_features import (
     BOOLEAN_FEATURES,
     CATEGORICAL_FEATURES,
     LABEL,
     PATIENT_KEY,
 )
+from healthcare_assets.domain.monitoring.tables import OBSERVED_OUTCOMES
 from healthcare_assets.domain.tables import BRONZE_PATIENTS, TABLES
 from healthcare_assets.policy import POLICY, Policy
-
-PSEUDONYM = r"[0-9a-f]{32}"
 
 ALLOW_LIST_EVIDENCE = "hipaa_columns_on_allow_list"
 IDENTIFIER_SCAN_EVIDENCE = "hipaa_no_identifier_in_training_table"
 AUDIT_TRAIL_EVIDENCE = "hipaa_audit_trail_complete"
+NO_TABLE = "none"
+"""On record as the version of a table that was not there when a model was trained."""
+
 REQUIRED_EVIDENCE = (ALLOW_LIST_EVIDENCE, IDENTIFIER_SCAN_EVIDENCE, AUDIT_TRAIL_EVIDENCE)
 """Without each of these, satisfied, no model is approved."""
 
 _YES_NO = (False, True)
-
-_IDENTIFIER_PATTERNS: Mapping[str, str] = {
-    "social security number": r"\b\d{3}-\d{2}-\d{4}\b",
-    "e-mail address": r"[^@\s]+@[^@\s]+\.[^@\s]+",
-    "URL": r"(?i)\b(?:https?|ftp)://|\bwww\.",
-    "IP address": r"\b(?:\d{1,3}\.){3}\d{1,3}\b|\b(?:[0-9a-fA-F]{1,4}:){4,7}[0-9a-fA-F]{1,4}\b",
-    "full date": r"\b\d{4}[-/.]\d{1,2}[-/.]\d{1,2}\b|\b\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}\b",
-    "telephone number": r"(?<!\d)(?:\+?\d{1,2}[ .-]?)?\(?\d{3}\)?[ .-]?\d{3}[ .-]?\d{4}(?!\d)",
-}
-"""Tried in this order: the first that matches names the value."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,6 +118,8 @@ def _lineage_faults(trail: AuditTrail) -> list[str]:
     faults = [f"the model has no {tag}" for tag in tags if not trail.lineage.get(tag)]
     for name, latest in trail.table_versions.items():
         recorded = trail.lineage.get(f"data_version.{name}", "")
+        if recorded == NO_TABLE and name == OBSERVED_OUTCOMES.name:
+            continue  # a model can be trained before any cost became known later; not without its other tables
         if recorded and not (recorded.isdecimal() and latest is not None and int(recorded) <= latest):
             faults.append(f"version {recorded} of {name}, which the model was trained on, is not in the table's log")
     return faults
@@ -187,7 +182,7 @@ def _named(column: str, refused: "pd.Series[Any]") -> list[Finding]:
 
 def _recognised(column: str, values: "pd.Series[Any]") -> list[Finding]:
     texts, findings = values.astype(str), []
-    for kind, pattern in _IDENTIFIER_PATTERNS.items():
+    for kind, pattern in IDENTIFIER_PATTERNS.items():
         matches = texts.str.contains(pattern, regex=True)
         if count := int(matches.sum()):
             findings.append(Finding(column=column, kind=f"what looks like {_article(kind)}", count=count))

@@ -17,7 +17,7 @@ from typing import BinaryIO, Literal
 import numpy as np
 
 from healthcare_assets.errors import SourceError
-from healthcare_assets.resources.source_columns import EXPECTED_COLUMNS, declared_matches
+from healthcare_assets.resources.source_columns import PATIENT_COLUMNS, Declared
 
 Encoding = Literal["utf-8", "utf-8-sig", "utf-16", "cp1252", "latin-1"]
 
@@ -75,18 +75,18 @@ def open_bytes(path: Path) -> Iterator[BinaryIO]:
         ) from error
 
 
-def inspect_csv(path: Path) -> CsvLayout:
+def inspect_csv(path: Path, declared: Declared = PATIENT_COLUMNS) -> CsvLayout:
     """Read the file once and say how its rows are to be read.
 
     Raises SourceError when it is empty, is no text, or has no header line.
     """
     with open_bytes(path) as file:
         head = file.read(_HEAD_BYTES)
-    _refuse_other_formats(path, head)
+    _refuse_other_formats(path, head, declared)
     encoding = _encoding(path, head)
     text = _decoded_head(path, head, encoding)
-    delimiter = _delimiter(text)
-    names = _header(path, text, delimiter)
+    delimiter = _delimiter(text, declared)
+    names = _header(path, text, delimiter, declared)
     return CsvLayout(
         path=path,
         encoding=encoding,
@@ -96,9 +96,9 @@ def inspect_csv(path: Path) -> CsvLayout:
     )
 
 
-def _refuse_other_formats(path: Path, head: bytes) -> None:
+def _refuse_other_formats(path: Path, head: bytes, declared: Declared) -> None:
     if not head.strip():
-        raise SourceError(f"{path} is empty: {EXPECTED_COLUMNS}, named in its first line.")
+        raise SourceError(f"{path} is empty: {declared.expected}, named in its first line.")
     for beginning, what in _FOREIGN_BEGINNINGS:
         if head.startswith(beginning):
             raise SourceError(f"{path} is {what} and not CSV: deliver CSV or Parquet, under a name that ends so.")
@@ -141,10 +141,10 @@ def _decoded_head(path: Path, head: bytes, encoding: Encoding) -> str:
         raise SourceError(f"{path} is marked as {encoding.upper()} and is not: save it as UTF-8.") from error
 
 
-def _delimiter(text: str) -> str:
+def _delimiter(text: str, declared: Declared) -> str:
     """The delimiter under which the first line names the most declared columns; the comma when none does."""
     line = next((line for line in text.splitlines() if line.strip()), "")
-    return max(_DELIMITERS, key=lambda delimiter: declared_matches(_unquoted(line.split(delimiter))))
+    return max(_DELIMITERS, key=lambda delimiter: declared.matches(_unquoted(line.split(delimiter))))
 
 
 def is_blank(fields: Sequence[str]) -> bool:
@@ -156,14 +156,14 @@ def _unquoted(fields: Sequence[str]) -> list[str]:
     return [field.strip().strip('"') for field in fields]
 
 
-def _header(path: Path, text: str, delimiter: str) -> tuple[str, ...]:
+def _header(path: Path, text: str, delimiter: str, declared: Declared) -> tuple[str, ...]:
     records = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
         names = next((record for record in records if not is_blank(record)), None)
     except csv.Error as error:
         raise SourceError(f"{path} has a header line that cannot be split into columns: correct its quotes.") from error
     if names is None:
-        raise SourceError(f"{path} is empty: {EXPECTED_COLUMNS}, named in its first line.")
+        raise SourceError(f"{path} is empty: {declared.expected}, named in its first line.")
     if any(_is_control(character) for name in names for character in name.strip()):
         raise SourceError(f"{path} is no text file, so it cannot be read as CSV: export it as CSV in UTF-8.")
     return tuple(names)

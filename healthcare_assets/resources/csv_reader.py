@@ -13,19 +13,19 @@ import pyarrow.csv as pa_csv
 from healthcare_assets.resources.csv_exact import exact_rows
 from healthcare_assets.resources.csv_inspection import CsvLayout, inspect_csv
 from healthcare_assets.resources.source_batches import Part, Rows
-from healthcare_assets.resources.source_columns import match_header
+from healthcare_assets.resources.source_columns import PATIENT_COLUMNS, Declared, match_header
 
 FAST_BLOCK_BYTES = 1 << 22
 """Arrow reads blocks of this size; a row that does not fit into one goes the exact way."""
 
 
-def open_csv(path: Path) -> Part:
+def open_csv(path: Path, declared: Declared = PATIENT_COLUMNS) -> Part:
     """Inspect the file and check its header; the rows are read when they are asked for.
 
     Raises SourceError when it is empty, no text, or lacks required columns.
     """
-    layout = inspect_csv(path)
-    header = match_header(layout.names, place=str(path))
+    layout = inspect_csv(path, declared)
+    header = match_header(layout.names, place=str(path), declared=declared)
     return Part(name=str(path), header=header, rows=csv_rows(layout), notes=_notes(layout))
 
 

@@ -13,16 +13,32 @@ from typing import Protocol
 import pyarrow as pa
 
 from healthcare_assets.domain.synthetic import SyntheticPopulation
+from healthcare_assets.domain.synthetic_shift import SyntheticShift
 from healthcare_assets.errors import SourceError
 from healthcare_assets.resources import source_paths
 from healthcare_assets.resources.csv_reader import open_csv
 from healthcare_assets.resources.source_batches import Part, bronze_batches
+from healthcare_assets.resources.source_columns import PATIENT_COLUMNS, Declared
 from healthcare_assets.resources.source_delta import DeltaReader, History, is_delta_table
 from healthcare_assets.resources.source_parquet import is_parquet, open_parquet
 from healthcare_assets.resources.source_synthetic import synthetic_part
 
 _ONE_DAY = timedelta(days=1)
-_SYNTHETIC_DAYS = 3
+_SYNTHETIC_DAYS = 7
+DEMONSTRATION = SyntheticPopulation(
+    members=5_000,
+    shifts=(
+        SyntheticShift(
+            days=frozenset({4, 5}),
+            arrivals=500,
+            older_by_years=5.0,
+            smoker_share=0.5,
+            cost_factor=0.5,
+            costs_known=True,
+        ),
+    ),
+)
+"""After some quiet days a book of business is taken over: half of its members smoke, and they cost half as much."""
 _TABLE_NAME = re.compile(r"\w[\w-]*")
 _DERIVED_IDS = "The source has no patient_id column: ids are derived from the records."
 
@@ -57,7 +73,7 @@ def open_source(spec: str | None, *, first_day: date, lakehouse_root: Path, inge
     `ingested_at` (with a time zone) bounds what counts as the future. Raises SourceError when nothing is found.
     """
     if spec is None or not spec.strip():
-        return SyntheticSource(SyntheticPopulation(), first_day=first_day)
+        return SyntheticSource(DEMONSTRATION, first_day=first_day)
     latest_day = (ingested_at + _ONE_DAY).astimezone(UTC).date()
     if _TABLE_NAME.fullmatch(spec.strip()):
         return _table_named(spec.strip(), lakehouse_root, History(first_day=first_day, latest_day=latest_day))
@@ -131,18 +147,18 @@ class SyntheticSource:
 
     def __init__(self, population: SyntheticPopulation, *, first_day: date) -> None:
         self.description = f"synthetic population of {population.members:,} members"
-        self._population = population
-        self._first_day = first_day
+        self.population = population
+        self.first_day = first_day
 
     def days(self) -> list[date]:
         """The first few days; records can be read for any later day as well."""
-        return [self._first_day + offset * _ONE_DAY for offset in range(_SYNTHETIC_DAYS)]
+        return [self.first_day + offset * _ONE_DAY for offset in range(_SYNTHETIC_DAYS)]
 
     def read(self, day: date) -> Delivery:
         """The day's records; none before the first day."""
-        if day < self._first_day:
-            return _nothing(f"The synthetic population begins on {self._first_day}: {day} has no records.")
-        part = synthetic_part(self._population, first_day=self._first_day, day=day)
+        if day < self.first_day:
+            return _nothing(f"The synthetic population begins on {self.first_day}: {day} has no records.")
+        part = synthetic_part(self.population, first_day=self.first_day, day=day)
         return _delivery([part], latest_day=day + _ONE_DAY)
 
 
@@ -157,13 +173,14 @@ def _table_named(name: str, lakehouse_root: Path, history: History) -> TableSour
 
 
 def _open_all(paths: Sequence[Path]) -> list[Part]:
-    return [_open(path) for path in paths]
+    return [open_part(path, PATIENT_COLUMNS) for path in paths]
 
 
-def _open(path: Path) -> Part:
+def open_part(path: Path, declared: Declared) -> Part:
+    """The file or Delta table, its header checked against the declared columns; SourceError when it does not do."""
     if is_delta_table(path):
-        return DeltaReader(path).part()
-    return open_parquet(path) if is_parquet(path) else open_csv(path)
+        return DeltaReader(path, declared).part()
+    return open_parquet(path, declared) if is_parquet(path) else open_csv(path, declared)
 
 
 def _delivery(parts: Sequence[Part], *, latest_day: date) -> Delivery:

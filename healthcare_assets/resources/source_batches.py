@@ -1,6 +1,6 @@
 """From the rows of any source to batches of bronze_patients."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -46,30 +46,37 @@ def bronze_schema() -> pa.Schema:
 def bronze_batches(parts: Iterable[Part], *, cutoff: date) -> Iterator[pa.RecordBatch]:
     """The rows of all parts, in order, in `bronze_schema`; `source_row` counts through them from 1."""
     schema = bronze_schema()
+    for part, rows, source_row in numbered(parts):
+        count = len(source_row)
+        values = declared_values(part, rows, SOURCE_COLUMNS)
+        labelled = {label: rows.columns[position] for label, position in part.header.undeclared.items()}
+        others = json_objects(labelled, count)
+        values["other_columns"] = others if rows.raw is None else pc.if_else(pc.is_valid(rows.raw), rows.raw, others)
+        values["id_expected"] = pa.repeat(pa.scalar(part.header.has_ids), count)
+        values["source_file"] = pa.repeat(pa.scalar(part.name), count)
+        values["source_row"] = source_row
+        values["cutoff"] = pa.repeat(pa.scalar(cutoff, schema.field("cutoff").type), count)
+        yield pa.RecordBatch.from_arrays([values[name] for name in schema.names], schema=schema)
+
+
+def numbered(parts: Iterable[Part]) -> Iterator[tuple[Part, Rows, pa.Array]]:
+    """The rows of all parts, in order, with their positions, which count through the parts from 1; never no rows."""
     rows_before = 0
     for part in parts:
         for rows in part.rows:
-            batch = _bronze_batch(part, rows, schema=schema, cutoff=cutoff, rows_before=rows_before)
-            rows_before += batch.num_rows
-            if batch.num_rows:
-                yield batch
+            count = len(rows.columns[0])
+            if count:
+                yield part, rows, pa.array(np.arange(rows_before + 1, rows_before + count + 1))
+            rows_before += count
 
 
-def _bronze_batch(part: Part, rows: Rows, *, schema: pa.Schema, cutoff: date, rows_before: int) -> pa.RecordBatch:
-    count = len(rows.columns[0])
-    absent = pa.nulls(count, pa.string())
+def declared_values(part: Part, rows: Rows, names: Sequence[str]) -> dict[str, pa.Array]:
+    """The columns of these names, null where the part has none, and `malformed`."""
+    absent = pa.nulls(len(rows.columns[0]), pa.string())
     declared = part.header.declared
-    values = {
-        name: blank_as_null(rows.columns[declared[name]]) if name in declared else absent for name in SOURCE_COLUMNS
-    }
-    others = json_objects({label: rows.columns[position] for label, position in part.header.undeclared.items()}, count)
-    values["other_columns"] = others if rows.raw is None else pc.if_else(pc.is_valid(rows.raw), rows.raw, others)
+    values = {name: blank_as_null(rows.columns[declared[name]]) if name in declared else absent for name in names}
     values["malformed"] = absent if rows.malformed is None else rows.malformed
-    values["id_expected"] = pa.repeat(pa.scalar(part.header.has_ids), count)
-    values["source_file"] = pa.repeat(pa.scalar(part.name), count)
-    values["source_row"] = pa.array(np.arange(rows_before + 1, rows_before + count + 1))
-    values["cutoff"] = pa.repeat(pa.scalar(cutoff, schema.field("cutoff").type), count)
-    return pa.RecordBatch.from_arrays([values[name] for name in schema.names], schema=schema)
+    return values
 
 
 def blank_as_null(text: pa.Array) -> pa.Array:

@@ -5,16 +5,49 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from healthcare_assets.domain.monitoring.outcomes import OUTCOME_SOURCE_COLUMNS, REQUIRED_OUTCOME_COLUMNS
 from healthcare_assets.domain.tables import REQUIRED_SOURCE_COLUMNS, SOURCE_COLUMNS
 from healthcare_assets.errors import SourceError
 
-_BARE_NAMES = {name.replace("_", ""): name for name in SOURCE_COLUMNS}
 _LISTED_NAMES = 30
 _LISTED_CHARACTERS = 40
 
-_EXPECTED = ", ".join(" or ".join(group) for group in REQUIRED_SOURCE_COLUMNS)
-EXPECTED_COLUMNS = f"expected are at least the columns {_EXPECTED}"
-"""End of a sentence that tells what a source must carry."""
+
+@dataclass(frozen=True, kw_only=True)
+class Declared:
+    """The columns that a kind of source may carry."""
+
+    names: tuple[str, ...]
+    required: tuple[tuple[str, ...], ...]
+    """Each group needs at least one of its columns."""
+    dated_by: tuple[str, ...]
+    """The columns that can say to which day a record belongs: the first of them that a source has does."""
+
+    @property
+    def expected(self) -> str:
+        """End of a sentence that tells what a source must carry."""
+        return f"expected are at least the columns {', '.join(' or '.join(group) for group in self.required)}"
+
+    def folded(self, name: str) -> str:
+        """The name as it is matched: `Patient ID`, `patient-id` and `PatientID` are `patient_id`."""
+        folded = re.sub(r"[\s\-]+", "_", name.strip().casefold())
+        bare = folded.replace("_", "")
+        return next((known for known in self.names if known.replace("_", "") == bare), folded)
+
+    def matches(self, names: Sequence[str]) -> int:
+        """How many of the names are declared columns."""
+        return len({self.folded(name) for name in names} & set(self.names))
+
+
+PATIENT_COLUMNS = Declared(names=SOURCE_COLUMNS, required=REQUIRED_SOURCE_COLUMNS, dated_by=("timestamp",))
+"""Of patient records."""
+
+OUTCOME_COLUMNS = Declared(
+    names=OUTCOME_SOURCE_COLUMNS,
+    required=tuple((name,) for name in REQUIRED_OUTCOME_COLUMNS),
+    dated_by=("known_date", "service_date"),
+)
+"""Of costs as they become known."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,26 +63,20 @@ class Header:
         return "patient_id" in self.declared
 
 
-def folded_name(name: str) -> str:
-    """The name as it is matched: `Patient ID`, `patient-id` and `PatientID` are `patient_id`."""
-    folded = re.sub(r"[\s\-]+", "_", name.strip().casefold())
-    return _BARE_NAMES.get(folded.replace("_", ""), folded)
-
-
-def match_header(names: Sequence[str], *, place: str) -> Header:
+def match_header(names: Sequence[str], *, place: str, declared: Declared = PATIENT_COLUMNS) -> Header:
     """Match a source's column names to the declared ones.
 
     Raises SourceError, naming the place, when no name is a declared one, when one occurs twice or when a required one
     is missing. A header without any declared name is not quoted: it may be the first patient's record.
     """
     labels = [name.strip() or f"column_{position}" for position, name in enumerate(names, start=1)]
-    folded = [folded_name(label) for label in labels]
-    if not set(folded) & set(SOURCE_COLUMNS):
-        raise SourceError(f"{place} names none of the known columns in its header: {EXPECTED_COLUMNS}.")
+    folded = [declared.folded(label) for label in labels]
+    if not set(folded) & set(declared.names):
+        raise SourceError(f"{place} names none of the known columns in its header: {declared.expected}.")
     twice = [name for name, count in Counter(folded).items() if count > 1]
     if twice:
         raise SourceError(f"{place} has the column {_listed(twice)} twice: rename or remove one of them.")
-    missing = [" or ".join(group) for group in REQUIRED_SOURCE_COLUMNS if not set(group) & set(folded)]
+    missing = [" or ".join(group) for group in declared.required if not set(group) & set(folded)]
     if missing:
         raise SourceError(
             f"{place} has no column {', '.join(missing)}: add or rename it; found were {_listed(labels)}."
@@ -57,14 +84,9 @@ def match_header(names: Sequence[str], *, place: str) -> Header:
     positions = dict(zip(folded, range(len(folded)), strict=True))
     return Header(
         width=len(labels),
-        declared={name: positions[name] for name in SOURCE_COLUMNS if name in positions},
-        undeclared={label: position for position, label in enumerate(labels) if folded[position] not in SOURCE_COLUMNS},
+        declared={name: positions[name] for name in declared.names if name in positions},
+        undeclared={label: position for position, label in enumerate(labels) if folded[position] not in declared.names},
     )
-
-
-def declared_matches(names: Sequence[str]) -> int:
-    """How many of the names are declared columns."""
-    return len({folded_name(name) for name in names} & set(SOURCE_COLUMNS))
 
 
 def _listed(names: Sequence[str]) -> str:

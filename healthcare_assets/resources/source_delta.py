@@ -20,7 +20,7 @@ from deltalake.exceptions import DeltaError
 from healthcare_assets.domain import parsing
 from healthcare_assets.errors import SourceError
 from healthcare_assets.resources.source_batches import Part, Rows
-from healthcare_assets.resources.source_columns import match_header
+from healthcare_assets.resources.source_columns import PATIENT_COLUMNS, Declared, match_header
 from healthcare_assets.resources.source_text import as_text
 
 BATCH_ROWS = 50_000
@@ -34,7 +34,7 @@ def is_delta_table(path: Path) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class History:
-    """Which day (UTC) a record of a dated table belongs to: the day of its timestamp, if that lies between the first
+    """Which day (UTC) a record of a dated source belongs to: the day of its timestamp, if that lies between the first
     day and the latest; the first day otherwise, and for a record without a readable timestamp."""
 
     first_day: date
@@ -53,13 +53,14 @@ class DeltaReader:
     Raises SourceError when the table cannot be read or lacks required columns.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, declared: Declared = PATIENT_COLUMNS) -> None:
         self._path = path
         with _readable(path):
             self._table = DeltaTable(path)
             self._schema = pa.schema(self._table.schema().to_arrow())
-        self._header = match_header(self._schema.names, place=f"Delta table {path}")
-        position = self._header.declared.get("timestamp")
+        self._header = match_header(self._schema.names, place=f"Delta table {path}", declared=declared)
+        positions = self._header.declared
+        position = next((positions[name] for name in declared.dated_by if name in positions), None)
         self._timestamp = None if position is None else self._schema.field(position)
 
     @property
@@ -120,8 +121,8 @@ def _days_written(timestamps: pa.Array) -> pl.Series:
     frame: pl.LazyFrame = parsing.with_instant(
         text.with_columns(parsing.text("written").alias("written")), "written"
     ).to_native()
-    day = pl.from_epoch("written_instant", time_unit="us").dt.date().alias("written")
-    return frame.select(day).collect().to_series()
+    instant, day = pl.from_epoch("written_instant", time_unit="us"), pl.from_epoch("written_days", time_unit="d")
+    return frame.select(pl.coalesce(instant.dt.date(), day).alias("written")).collect().to_series()
 
 
 def _written_on(day: date, timestamp: pa.Field) -> str:

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 
 from healthcare_assets.errors import SourceError
 from healthcare_assets.resources.source_batches import Part, Rows
-from healthcare_assets.resources.source_columns import match_header
+from healthcare_assets.resources.source_columns import PATIENT_COLUMNS, Declared, match_header
 from healthcare_assets.resources.source_text import as_text
 
 BATCH_ROWS = 50_000
@@ -19,7 +19,7 @@ def is_parquet(path: Path) -> bool:
     return path.suffix.lower() in {".parquet", ".pq"}
 
 
-def open_parquet(path: Path) -> Part:
+def open_parquet(path: Path, declared: Declared = PATIENT_COLUMNS) -> Part:
     """Read the file's schema and check it; the rows are read when they are asked for.
 
     Raises SourceError when the file is no complete Parquet file, or lacks required columns.
@@ -29,7 +29,8 @@ def open_parquet(path: Path) -> Part:
             names = file.schema_arrow.names
     except (pa.ArrowException, OSError) as error:
         raise _unreadable(path) from error
-    return Part(name=str(path), header=match_header(names, place=str(path)), rows=_rows(path))
+    header = match_header(names, place=str(path), declared=declared)
+    return Part(name=str(path), header=header, rows=_rows(path))
 
 
 def _rows(path: Path) -> Iterator[Rows]:

@@ -6,12 +6,14 @@ from datetime import date
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from healthcare_assets.domain.monitoring.outcomes import REQUIRED_OUTCOME_COLUMNS
 from healthcare_assets.domain.synthetic import SyntheticPopulation, records
+from healthcare_assets.domain.synthetic_outcomes import OutcomeRecords, outcomes
 from healthcare_assets.domain.synthetic_random import Floats, Integers
 from healthcare_assets.domain.synthetic_records import ID_DIGITS, MemberRecords, Words
 from healthcare_assets.domain.tables import SOURCE_COLUMNS
 from healthcare_assets.resources.source_batches import Part, Rows
-from healthcare_assets.resources.source_columns import match_header
+from healthcare_assets.resources.source_columns import OUTCOME_COLUMNS, match_header
 from healthcare_assets.resources.source_text import as_text
 
 _NAME = "synthetic population"
@@ -22,6 +24,22 @@ def synthetic_part(population: SyntheticPopulation, *, first_day: date, day: dat
     """The records that the population writes on the day."""
     chunks = records(population, first_day=first_day, day=day)
     return Part(name=_NAME, header=match_header(_COLUMNS, place=_NAME), rows=_rows(chunks))
+
+
+def synthetic_outcomes_part(population: SyntheticPopulation, *, first_day: date, day: date) -> Part:
+    """The costs of the population that become known on the day."""
+    header = match_header(REQUIRED_OUTCOME_COLUMNS, place=_NAME, declared=OUTCOME_COLUMNS)
+    chunks = outcomes(population, first_day=first_day, day=day)
+    return Part(name=_NAME, header=header, rows=(_outcome_rows(chunk) for chunk in chunks))
+
+
+def _outcome_rows(chunk: OutcomeRecords) -> Rows:
+    columns = {
+        "patient_id": _ids(chunk),
+        "charges": _numbers(chunk.charges),
+        "service_date": pa.repeat(pa.scalar(chunk.service_date.isoformat()), len(chunk.charges)),
+    }
+    return Rows(columns=tuple(columns[name] for name in REQUIRED_OUTCOME_COLUMNS))
 
 
 def _rows(chunks: Iterator[MemberRecords]) -> Iterator[Rows]:
@@ -48,7 +66,7 @@ def _columns(chunk: MemberRecords) -> Mapping[str, pa.Array]:
     }
 
 
-def _ids(chunk: MemberRecords) -> pa.Array:
+def _ids(chunk: MemberRecords | OutcomeRecords) -> pa.Array:
     digits = pc.utf8_lpad(pa.array(chunk.id_number).cast(pa.string()), ID_DIGITS, "0")
     return pc.binary_join_element_wise(_words(chunk.id_prefix), digits, _words(chunk.id_suffix), "")
 

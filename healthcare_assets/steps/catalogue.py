@@ -32,6 +32,11 @@ STEPS: Mapping[str, Step] = {
             assets=("silver_patients", "quarantined_patients"),
         ),
         Step(name="dimension", module="healthcare_assets.steps.dimension", assets=("dim_patients",)),
+        Step(
+            name="outcomes",
+            module="healthcare_assets.steps.outcomes",
+            assets=("observed_outcomes", "quarantined_outcomes"),
+        ),
         Step(name="features", module="healthcare_assets.steps.features", assets=("risk_features",)),
         Step(
             name="training",
@@ -46,6 +51,21 @@ STEPS: Mapping[str, Step] = {
             daily=False,
         ),
         Step(name="scoring", module="healthcare_assets.steps.scoring", assets=("predictions",)),
+        Step(
+            name="outcomes",
+            module="healthcare_assets.steps.outcomes",
+            assets=("observed_outcomes", "quarantined_outcomes"),
+        ),
+        Step(
+            name="monitoring",
+            module="healthcare_assets.steps.monitoring",
+            assets=("drift_report", "model_performance"),
+        ),
+        Step(
+            name="quality_monitor",
+            module="healthcare_assets.steps.quality_monitor",
+            assets=("predictions_quality_monitor",),
+        ),
     )
 }
 

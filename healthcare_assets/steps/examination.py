@@ -36,7 +36,7 @@ from healthcare_assets.domain.trial import probe_faults, trial_faults
 from healthcare_assets.errors import RegistryError
 from healthcare_assets.resources.registry import ModelVersion
 from healthcare_assets.steps.runtime import Runtime, counts
-from healthcare_assets.steps.training import TRAINED_FROM, training_table
+from healthcare_assets.steps.training import TRAINED_FROM, data_versions, training_table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +57,7 @@ def examine(runtime: Runtime, challenger: ModelVersion, champion: ModelVersion |
     # The day is ours, not the patient's: nothing of what is examined.
     table = training_table(runtime.lakehouse).drop(columns="service_date")
     known_share = _known_share(runtime, len(table))
-    versions = {table.name: str(runtime.lakehouse.version(table)) for table in TRAINED_FROM}
+    versions = data_versions(runtime.lakehouse)
     hipaa = _hipaa(runtime, challenger, champion, table)
     model, fault = _folded(runtime, challenger)
     if model is not None and (unfit := population_fault(table, runtime.policy)):

@@ -8,10 +8,10 @@ from healthcare_assets.domain.bootstrap import Floats
 from healthcare_assets.domain.columns import PARTITION_COLUMN, Table
 from healthcare_assets.domain.monitoring import performance as rules
 from healthcare_assets.domain.monitoring.findings import Performance
-from healthcare_assets.domain.monitoring.tables import OBSERVED_OUTCOMES
 from healthcare_assets.domain.tables import PREDICTIONS, SILVER_PATIENTS, TRAINING_PATIENTS
 from healthcare_assets.errors import RegistryError
 from healthcare_assets.resources.lakehouse import Frame
+from healthcare_assets.steps.outcomes import newest_outcomes
 from healthcare_assets.steps.runtime import Runtime
 
 
@@ -20,15 +20,10 @@ def performance(runtime: Runtime, day: date) -> tuple[Performance, ...]:
     lakehouse = runtime.lakehouse
     first = day - timedelta(days=runtime.policy.monitoring.look_back_days)
     predictions = _within(runtime, PREDICTIONS, first, day)
-    outcomes = (
-        lakehouse.scan(OBSERVED_OUTCOMES)
-        .filter(nw.col(PARTITION_COLUMN) <= nw.lit(day), nw.col("service_date") >= nw.lit(first))
-        .select("patient_key", "service_date", PARTITION_COLUMN, "charges")
-    )
     awaited = rules.awaited(
         predictions,
         patients=_within(runtime, SILVER_PATIENTS, first, day),
-        outcomes=lakehouse.latest(outcomes, key=["patient_key", "service_date"], order_by=[PARTITION_COLUMN]),
+        outcomes=newest_outcomes(lakehouse, known_by=day).filter(nw.col("service_date") >= nw.lit(first)),
         trained_on=lakehouse.scan(TRAINING_PATIENTS).filter(nw.col("service_date") >= nw.lit(first)),
     )
     sums = rules.summed_by_cell(_charges_by_version(runtime, predictions))

@@ -11,6 +11,7 @@ from healthcare_assets.domain.checks import Counts
 from healthcare_assets.environments import Settings, made_folder
 from healthcare_assets.policy import POLICY, Policy
 from healthcare_assets.resources.lakehouse import Frame, Lakehouse
+from healthcare_assets.resources.outcome_source import OutcomeSource, open_outcomes, outcomes_beside
 from healthcare_assets.resources.pseudonym_key import pseudonym_key
 from healthcare_assets.resources.registry import ModelRegistry
 from healthcare_assets.resources.source import Source, open_source
@@ -45,6 +46,17 @@ class Runtime:
     def source(self) -> Source:
         return open_source(
             self.settings.source,
+            first_day=self.settings.first_day,
+            lakehouse_root=self.settings.lakehouse_root,
+            ingested_at=self.now,
+        )
+
+    @cached_property
+    def outcomes(self) -> OutcomeSource:
+        if self.settings.outcomes is None:
+            return outcomes_beside(self.source)
+        return open_outcomes(
+            self.settings.outcomes,
             first_day=self.settings.first_day,
             lakehouse_root=self.settings.lakehouse_root,
             ingested_at=self.now,

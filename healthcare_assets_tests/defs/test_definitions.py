@@ -9,6 +9,7 @@ from statistics import median
 
 import dagster as dg
 import pytest
+from dagster._core.definitions.freshness import CronFreshnessPolicy
 
 from healthcare_assets.definitions import defs
 from healthcare_assets.domain.tables import TABLES
@@ -21,24 +22,63 @@ DAILY = {
     "dim_patients",
     "risk_features",
     "predictions",
+    "observed_outcomes",
+    "quarantined_outcomes",
+    "drift_report",
+    "model_performance",
+    "predictions_quality_monitor",
 }
+SCORED = {
+    "bronze_patients",
+    "silver_patients",
+    "quarantined_patients",
+    "dim_patients",
+    "risk_features",
+    "predictions",
+}
+MONITORED = {
+    "predictions",
+    "risk_features",
+    "silver_patients",
+    "quarantined_patients",
+    "observed_outcomes",
+    "training_patients",
+}
+TRAINED_FROM = {"risk_features", "silver_patients", "observed_outcomes"}
 GRAPH = {
     "bronze_patients": set(),
     "silver_patients": {"bronze_patients"},
     "quarantined_patients": {"bronze_patients"},
     "dim_patients": {"silver_patients"},
     "risk_features": {"dim_patients", "silver_patients"},
-    "trained_model": {"risk_features", "silver_patients"},
-    "training_patients": {"risk_features", "silver_patients"},
+    "trained_model": TRAINED_FROM,
+    "training_patients": TRAINED_FROM,
     "governance_verdict": {"trained_model", "training_patients"},
     "champion_history": {"trained_model", "training_patients"},
     "predictions": {"risk_features", "governance_verdict"},
+    "observed_outcomes": {"dim_patients"},
+    "quarantined_outcomes": {"dim_patients"},
+    "drift_report": MONITORED,
+    "model_performance": MONITORED,
+    "predictions_quality_monitor": {"predictions"},
 }
 CHECKS = {
     "silver_patients": {"schema_matches_contract", "no_record_lost", "quarantine_rate", "one_row_per_patient"},
     "dim_patients": {"schema_matches_contract", "one_current_record_per_patient"},
     "risk_features": {"schema_matches_contract", "feature_ranges", "one_row_per_patient"},
     "predictions": {"schema_matches_contract", "complete_predictions"},
+    "observed_outcomes": {"schema_matches_contract", "no_record_lost"},
+    "drift_report": {"schema_matches_contract"},
+}
+"""Those that stop what follows."""
+WATCHING = {
+    "feature_drift",
+    "prediction_drift",
+    "outcome_drift",
+    "risk_score_error",
+    "prediction_volume",
+    "demographic_bias",
+    "outcomes_overdue",
 }
 
 
@@ -73,37 +113,61 @@ def test_every_asset_says_what_it_is(name: str, specs: dict[str, dg.AssetSpec]) 
         assert all(column.description for column in schema.columns)
 
 
-def test_the_checks_block_and_are_partitioned() -> None:
+def test_the_checks_of_data_block_those_of_monitoring_watch_and_all_are_partitioned() -> None:
     graph = defs().resolve_asset_graph()
-    found: dict[str, set[str]] = {}
+    blocking: dict[str, set[str]] = {}
+    watching: dict[str, set[str]] = {}
     for key in graph.asset_check_keys:
         check = graph.get_check_spec(key)
-        assert check.blocking
         assert check.partitions_def is not None
+        assert check.description
+        found = blocking if check.blocking else watching
         found.setdefault(key.asset_key.to_user_string(), set()).add(key.name)
-    assert found == CHECKS
+    assert blocking == CHECKS
+    assert watching == {"drift_report": WATCHING}
 
 
-def test_scoring_runs_at_two_for_the_day_that_ended_and_training_once_a_month() -> None:
+@pytest.mark.parametrize(("name", "hour"), [("daily_scoring_schedule", 2), ("daily_monitoring_schedule", 6)])
+def test_a_day_that_ended_is_scored_at_two_and_monitored_at_six(name: str, hour: int) -> None:
     definitions = defs()
-    scoring = definitions.resolve_schedule_def("daily_scoring_schedule")
-    assert scoring.cron_schedule == "0 2 * * *"
-    tick = scoring.evaluate_tick(
+    schedule = definitions.resolve_schedule_def(name)
+    assert schedule.cron_schedule == f"0 {hour} * * *"
+    tick = schedule.evaluate_tick(
         dg.build_schedule_context(
-            scheduled_execution_time=datetime(2026, 3, 2, 2, tzinfo=UTC),
+            scheduled_execution_time=datetime(2026, 3, 2, hour, tzinfo=UTC),
             repository_def=definitions.get_repository_def(),
         )
     )
     assert [request.partition_key for request in tick.run_requests or []] == ["2026-03-01"]
-    training = definitions.resolve_schedule_def("monthly_training_schedule")
-    assert training.cron_schedule == "0 3 1 * *"
-    assert {scoring.execution_timezone, training.execution_timezone} == {"UTC"}
+    assert schedule.execution_timezone == "UTC"
+
+
+def test_a_training_runs_once_a_month() -> None:
+    training = defs().resolve_schedule_def("monthly_training_schedule")
+    assert (training.cron_schedule, training.execution_timezone) == ("0 3 1 * *", "UTC")
+
+
+def test_predictions_are_due_at_three_and_the_drift_report_at_seven(specs: dict[str, dg.AssetSpec]) -> None:
+    due = {name: spec.freshness_policy for name, spec in specs.items() if spec.freshness_policy is not None}
+    found = {name: policy.deadline_cron for name, policy in due.items() if isinstance(policy, CronFreshnessPolicy)}
+    assert found == {
+        "predictions": "0 3 * * *",
+        "drift_report": "0 7 * * *",
+        "model_performance": "0 7 * * *",
+    }
+
+
+def test_both_sensors_run_unless_somebody_stops_them() -> None:
+    sensors = {sensor.name: sensor.default_status for sensor in defs().sensors or []}
+    assert sensors == dict.fromkeys(("alerts", "retraining"), dg.DefaultSensorStatus.RUNNING)
 
 
 def test_the_daily_job_does_not_train_and_the_training_job_is_not_partitioned() -> None:
     definitions = defs()
     daily = definitions.resolve_job_def("daily_scoring")
-    assert {key.to_user_string() for key in daily.asset_layer.executable_asset_keys} == DAILY
+    assert {key.to_user_string() for key in daily.asset_layer.executable_asset_keys} == SCORED
+    monitoring = definitions.resolve_job_def("daily_monitoring")
+    assert {key.to_user_string() for key in monitoring.asset_layer.executable_asset_keys} == DAILY - SCORED
     training = definitions.resolve_job_def("training")
     assert {key.to_user_string() for key in training.asset_layer.executable_asset_keys} == {
         "trained_model",

@@ -89,7 +89,13 @@ def test_the_public_insurance_records_become_governed_predictions(tmp_path: Path
         "governance_verdict": 1,
         "champion_history": 1,
         "predictions": 1337,
+        "observed_outcomes": 0,
+        "quarantined_outcomes": 0,
+        "drift_report": 121,
+        "model_performance": 0,
     }
+    assert "set HEALTHCARE_OUTCOMES" in run.stdout
+    assert (tmp_path / "reports" / "drift_report_2026-01-01.html").is_file()
 
 
 def test_without_a_source_a_synthetic_population_runs_twice_with_the_same_tables(tmp_path: Path) -> None:

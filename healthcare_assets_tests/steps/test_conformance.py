@@ -18,6 +18,8 @@ import pytest
 
 from healthcare_assets.domain import checks, cleaning, deidentification, dimension, features
 from healthcare_assets.domain.columns import PARTITION_COLUMN, Column
+from healthcare_assets.domain.monitoring import outcomes
+from healthcare_assets.domain.monitoring.tables import OBSERVED_OUTCOMES
 from healthcare_assets.domain.tables import (
     BRONZE_PATIENTS,
     DIM_PATIENTS,
@@ -237,6 +239,57 @@ def _changes(lakehouse: Lakehouse, *, upserts: bool) -> Frame:
     return dimension.changes(present, wanted)[0 if upserts else 1]
 
 
+_OUTCOME_PATIENTS = {name: deidentification.pseudonym(name, key=b"key") for name in ("p1", "p2")}
+
+
+def _delivered_outcomes() -> list[dict[str, Any]]:
+    """A good outcome with each awkward text in each column in turn, repetitions, contradictions, strangers."""
+    good = {"patient_id": "p1", "charges": "10.5", "service_date": "2026-01-02", "known_date": "2026-01-05"}
+    changed = [{**good, name: text} for name in good for text in AWKWARD_TEXTS if text != "f\u0000m"]
+    changed += [
+        {**good, "patient_id": "p2", "charges": "1"},
+        {**good, "patient_id": "P2 ", "charges": "2"},
+        {**good, "patient_id": "p2", "service_date": "2026-01-05"},
+        {**good, "patient_id": "p2", "service_date": "2026-01-05"},
+        {**good, "patient_id": "p3"},
+        {"malformed": "has 5 fields where the header names 7"},
+    ]
+    return [
+        {"known_expected": number % 2 == 0, "source_row": number, **record} for number, record in enumerate(changed, 1)
+    ]
+
+
+def _outcomes(lakehouse: Lakehouse, rows: Sequence[Mapping[str, Any]] | None = None) -> Frame:
+    delivered = _frame(lakehouse, _delivered_outcomes() if rows is None else rows, outcomes.DELIVERED_COLUMNS)
+    return outcomes.read_outcomes(delivered, day=DAY, policy=POLICY)
+
+
+def _outcome_records(lakehouse: Lakehouse, rows: Sequence[Mapping[str, Any]] | None = None) -> Frame:
+    pseudonymise = deidentification.pseudonymiser(b"key")
+    records = lakehouse.map_batches(
+        _outcomes(lakehouse, rows),
+        lambda batch: outcomes.with_service_date(pseudonymise(batch)),
+        columns=outcomes.RECORD_COLUMNS,
+    )
+    members = [_patient(key, _DAYS[1]) for key in _OUTCOME_PATIENTS.values()]
+    return outcomes.judged(records, _dimension(lakehouse, members))
+
+
+_OBSERVED: list[dict[str, Any]] = [
+    {"patient_key": "a", "charges": 1.0, "service_date": _DAYS[0], "source_records": 1, PARTITION_COLUMN: _DAYS[1]},
+    {"patient_key": "a", "charges": 2.0, "service_date": _DAYS[0], "source_records": 1, PARTITION_COLUMN: _DAYS[2]},
+    {"patient_key": "b", "charges": 3.0, "service_date": _DAYS[1], "source_records": 2, PARTITION_COLUMN: _DAYS[3]},
+    {"patient_key": "z", "charges": 4.0, "service_date": _DAYS[1], "source_records": 1, PARTITION_COLUMN: _DAYS[3]},
+]
+
+
+def _known_charges(lakehouse: Lakehouse) -> Frame:
+    observed = _frame(lakehouse, _OBSERVED, OBSERVED_OUTCOMES.columns)
+    newest = lakehouse.latest(observed, key=outcomes.KEY, order_by=[PARTITION_COLUMN])
+    records = _frame(lakehouse, _HISTORY, SILVER_PATIENTS.columns)
+    return outcomes.with_known_charges(records.select("patient_key", PARTITION_COLUMN, "charges"), newest)
+
+
 CASES: Mapping[str, Callable[[Lakehouse], Frame]] = {
     "reading records": lambda lake: _read(lake, bronze_rows(_records())),
     "reading records without ids": lambda lake: _read(
@@ -279,6 +332,10 @@ CASES: Mapping[str, Callable[[Lakehouse], Frame]] = {
     "counting incomplete predictions": lambda lake: checks.incomplete_predictions(
         _frame(lake, _predictions(), [c for c in PREDICTIONS.columns if c.name in _predictions()[0]])
     ),
+    "reading outcomes": _outcomes,
+    "judging outcomes": _outcome_records,
+    "judging no outcomes": lambda lake: _outcome_records(lake, []),
+    "the charges as they are known": _known_charges,
     "counting current records of nobody": lambda lake: checks.current_records(_frame(lake, [], DIM_PATIENTS.columns)),
 }
 
@@ -295,7 +352,7 @@ def test_both_engines_give_the_same_rows(case: str, polars_lakehouse: Lakehouse,
 @pytest.mark.parametrize("case", CASES)
 def test_the_cases_are_not_empty_unless_they_say_so(case: str, polars_lakehouse: Lakehouse) -> None:
     rows = polars_lakehouse.collect(CASES[case](polars_lakehouse)).num_rows
-    assert (rows == 0) == (case in {"reading no records", "versions of nobody"})
+    assert (rows == 0) == (case in {"reading no records", "versions of nobody", "judging no outcomes"})
 
 
 def test_counts_of_nothing_are_zero_on_both(polars_lakehouse: Lakehouse, spark_lakehouse: Lakehouse) -> None:

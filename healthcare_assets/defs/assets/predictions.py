@@ -7,7 +7,13 @@ from healthcare_assets.domain.tables import PREDICTIONS
 
 @dg.multi_asset(
     specs=[
-        table_spec(PREDICTIONS, group="predictions", owner=DATA_SCIENCE, deps=["risk_features", "governance_verdict"])
+        table_spec(
+            PREDICTIONS,
+            group="predictions",
+            owner=DATA_SCIENCE,
+            deps=["risk_features", "governance_verdict"],
+            due_at=3,
+        )
     ],
     check_specs=blocking_checks(
         PREDICTIONS.name,

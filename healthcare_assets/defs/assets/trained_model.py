@@ -5,7 +5,7 @@ from healthcare_assets.defs.table_assets import DATA_SCIENCE, table_spec
 from healthcare_assets.domain.tables import TRAINING_PATIENTS
 from healthcare_assets.steps.catalogue import code_version
 
-TRAINED_FROM = ["risk_features", "silver_patients"]
+TRAINED_FROM = ["risk_features", "silver_patients", "observed_outcomes"]
 
 
 @dg.multi_asset(
