@@ -286,7 +286,7 @@ def small() -> Source:
 
 def test_without_a_specification_the_source_is_synthetic(tmp_path: Path) -> None:
     source = opened(None)
-    assert source.description == "synthetic population of 10,000 members"
+    assert source.description == "synthetic population of 5,000 members"
     assert source.days() == [FIRST_DAY, SECOND_DAY, date(2026, 1, 3)]
 
 

@@ -38,8 +38,8 @@ OF_THE_RUN = {
 """Columns that differ from one run to the next on one engine too."""
 
 DAYS = [date(2026, 1, 1), date(2026, 1, 2)]
-WATCHED = [date(2026, 1, 2), *(date(2026, 1, day) for day in range(26, 30))]
-"""Among them days on which costs of the second day's arrivals become known, and costs of who has never been seen."""
+WATCHED = [date(2026, 1, 2), date(2026, 1, 31)]
+"""On the second, costs of the second day's arrivals become known, and costs of who has never been seen."""
 
 
 def _chain(runtime: Runtime) -> Iterator[Any]:
@@ -62,7 +62,7 @@ def test_both_engines_write_the_same_tables(
     digests = {}
     for lakehouse in (polars_lakehouse, spark_lakehouse):
         runtime = runtime_at(tmp_path / lakehouse.engine, lakehouse=lakehouse)
-        population = SyntheticPopulation(members=1500, arrivals_per_day=20, changes_per_day=30)
+        population = SyntheticPopulation(members=1500, arrivals_per_day=60, changes_per_day=30)
         runtime.__dict__["source"] = SyntheticSource(population, first_day=DAYS[0])
         reports = [asset for report in _chain(runtime) for asset in report]
         failed = [c for asset in reports for c in asset.checks if not c.passed]
