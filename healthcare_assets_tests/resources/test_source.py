@@ -287,7 +287,7 @@ def small() -> Source:
 def test_without_a_specification_the_source_is_synthetic(tmp_path: Path) -> None:
     source = opened(None)
     assert source.description == "synthetic population of 5,000 members"
-    assert source.days() == [FIRST_DAY, SECOND_DAY, date(2026, 1, 3)]
+    assert source.days() == [date(2026, 1, number) for number in range(1, 8)]
 
 
 def test_synthetic_records_are_bronze_records_of_their_day() -> None:
