@@ -102,6 +102,8 @@ class DriftRules:
     certainty: float = 0.9999
     """How sure a shift has to be: a day has some forty chances to be wrong."""
     new_category_share_maximum: float = 0.01
+    new_category_rows_minimum: int = 5
+    """Fewer may be slips of the pen."""
     null_rate_increase_maximum: float = 0.02
     null_rate_tolerated: float = 0.005
     """Every delivery has a few unreadable values, which the training population, being clean, has not."""

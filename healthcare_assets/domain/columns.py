@@ -60,6 +60,11 @@ class Table:
     key: tuple[str, ...] = ()
 
     @property
+    def content_columns(self) -> tuple[Column, ...]:
+        """All but the day, which the lakehouse sets itself."""
+        return tuple(column for column in self.columns if column.name != PARTITION_COLUMN)
+
+    @property
     def column_names(self) -> tuple[str, ...]:
         return tuple(column.name for column in self.columns)
 

@@ -7,7 +7,6 @@ from typing import Any
 import narwhals as nw
 import pandas as pd
 
-from healthcare_assets.domain.columns import PARTITION_COLUMN
 from healthcare_assets.domain.tables import REGIONS, RISK_FEATURES, SEXES
 from healthcare_assets.policy import Policy
 
@@ -47,7 +46,7 @@ def risk_features(patients: Frame) -> Frame:
             + _either(nw.col("bmi") > _OBESITY_BMI, _OBESITY_POINTS, 0.0)
         ).alias("health_risk_composite"),
     )
-    return featured.select(*(name for name in RISK_FEATURES.column_names if name != PARTITION_COLUMN))
+    return featured.select(*(column.name for column in RISK_FEATURES.content_columns))
 
 
 def plausible_ranges(policy: Policy) -> Mapping[str, tuple[float, float]]:

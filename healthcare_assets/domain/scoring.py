@@ -13,7 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from healthcare_assets.domain.bootstrap import Floats
-from healthcare_assets.domain.columns import PARTITION_COLUMN, REASON_CODE_FIELDS, ColumnType
+from healthcare_assets.domain.columns import REASON_CODE_FIELDS, ColumnType
 from healthcare_assets.domain.conformal import intervals
 from healthcare_assets.domain.evaluation import percentile
 from healthcare_assets.domain.model_features import (
@@ -53,11 +53,7 @@ _REASON_CODES = pa.list_(
 )
 
 PREDICTION_SCHEMA = pa.schema(
-    [
-        pa.field(column.name, _ARROW_TYPES.get(column.type, _REASON_CODES))
-        for column in PREDICTIONS.columns
-        if column.name != PARTITION_COLUMN
-    ]
+    [pa.field(column.name, _ARROW_TYPES.get(column.type, _REASON_CODES)) for column in PREDICTIONS.content_columns]
 )
 
 

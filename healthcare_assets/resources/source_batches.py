@@ -9,7 +9,6 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from healthcare_assets.domain.columns import PARTITION_COLUMN
 from healthcare_assets.domain.tables import BRONZE_PATIENTS, SOURCE_COLUMNS
 from healthcare_assets.resources.arrow_types import arrow_schema
 from healthcare_assets.resources.source_columns import Header
@@ -40,7 +39,7 @@ class Part:
 
 def bronze_schema() -> pa.Schema:
     """The Arrow schema of bronze_patients without its partition column."""
-    return arrow_schema(column for column in BRONZE_PATIENTS.columns if column.name != PARTITION_COLUMN)
+    return arrow_schema(BRONZE_PATIENTS.content_columns)
 
 
 def bronze_batches(parts: Iterable[Part], *, cutoff: date) -> Iterator[pa.RecordBatch]:

@@ -102,7 +102,7 @@ class SparkLakehouse:
         from pyspark.sql import functions as sf
 
         check_dated(table, daily=True, operation="replace_day")
-        columns = [column for column in table.columns if column.name != PARTITION_COLUMN]
+        columns = table.content_columns
         rows = _fitted(
             _neutral(frame.to_native().drop(PARTITION_COLUMN)), columns, subject=f"The frame for {table.name}"
         )

@@ -2,7 +2,6 @@
 
 from datetime import date
 
-from healthcare_assets.domain.columns import PARTITION_COLUMN
 from healthcare_assets.domain.tables import BRONZE_PATIENTS
 from healthcare_assets.steps.report import AssetReport, StepReport
 from healthcare_assets.steps.runtime import Runtime
@@ -11,8 +10,7 @@ from healthcare_assets.steps.runtime import Runtime
 def run(runtime: Runtime, day: date) -> StepReport:
     lakehouse, source = runtime.lakehouse, runtime.source
     delivery = source.read(day)
-    columns = [column for column in BRONZE_PATIENTS.columns if column.name != PARTITION_COLUMN]
-    records = lakehouse.from_batches(delivery.batches, columns=columns)
+    records = lakehouse.from_batches(delivery.batches, columns=BRONZE_PATIENTS.content_columns)
     rows = lakehouse.replace_day(BRONZE_PATIENTS, day, records)
     for note in delivery.notes:
         runtime.log(note)

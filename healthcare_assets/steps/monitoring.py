@@ -24,7 +24,6 @@ from healthcare_assets.domain.monitoring.findings import (
     DriftStatistic,
     HistoryPoint,
     MonitoredDay,
-    Performance,
 )
 from healthcare_assets.domain.monitoring.performance import newest_matured
 from healthcare_assets.domain.monitoring.profile import COUNT_COLUMNS, Cells, Profile, added_up, counter
@@ -39,9 +38,6 @@ from healthcare_assets.resources.lakehouse import Frame
 from healthcare_assets.steps.performance import performance
 from healthcare_assets.steps.report import AssetReport, Link, Markdown, StepReport
 from healthcare_assets.steps.runtime import Runtime, counts, row_count
-
-DELIVERED_COLUMNS = ("age", "sex", "region", "bmi", "smoker", "children")
-"""Attributes whose missing values lie among the refused records, since silver has none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +54,9 @@ def run(runtime: Runtime, day: date) -> StepReport:
     reference = _reference(runtime, day)
     predictions = row_count(lakehouse, lakehouse.scan(PREDICTIONS, day=day))
     statistics, distributions = _drift(runtime, day, reference, predictions)
-    found = performance(runtime, day)
+    # The scale of the day's own model is at hand already.
+    known = {reference.version: reference.profile.charges} if reference.version and reference.profile else {}
+    found = performance(runtime, day, known=known)
     seen = Seen(
         day=day,
         model_version=reference.version,
@@ -84,7 +82,8 @@ def run(runtime: Runtime, day: date) -> StepReport:
     rows = _write(runtime, DRIFT_REPORT, day, [asdict(statistic) | version for statistic in statistics])
     rows_of_performance = _write(runtime, MODEL_PERFORMANCE, day, [asdict(finding) for finding in found])
     page = _page(runtime, monitored)
-    _record(runtime, monitored, page)
+    evidence = _evidence(runtime, seen, outcomes)
+    _record(runtime, monitored, evidence, page)
     written = lakehouse.scan(DRIFT_REPORT, day=day)
     nulls = counts(lakehouse, checks.null_counts(DRIFT_REPORT, written))
     return (
@@ -97,7 +96,7 @@ def run(runtime: Runtime, day: date) -> StepReport:
                 "report_path": str(page.absolute()),
                 "checks": Markdown(_listed(outcomes)),
                 "predictions": predictions,
-                **_evidence(runtime, day, seen, outcomes).as_metadata(),
+                **evidence.as_metadata(),
             },
             checks=(checks.schema(DRIFT_REPORT, written, nulls), *outcomes),
         ),
@@ -146,11 +145,9 @@ def _drift(
         **_cells(runtime, scan(PREDICTIONS, day=day), {PREDICTED_CHARGES: profiles[PREDICTED_CHARGES]}),
         **_cells(runtime, delivered, {DELIVERED_CHARGES: profiles[LABEL]}),
     }
-    refused = _cells(
-        runtime,
-        scan(QUARANTINED_PATIENTS, day=day),
-        {name: profiles[name] for name in DELIVERED_COLUMNS if name in of_features},
-    )
+    # Missing values lie among the refused records, since silver has none.
+    attributes = {name: found for name, found in of_features.items() if name in QUARANTINED_PATIENTS.column_names}
+    refused = _cells(runtime, scan(QUARANTINED_PATIENTS, day=day), attributes)
     cells |= {name: replace(cells[name], nulls=cells[name].nulls + found.nulls) for name, found in refused.items()}
     cells[OBSERVED_CHARGES] = _cells(runtime, observed, {LABEL: profiles[LABEL]})[LABEL]
     profiles[OBSERVED_CHARGES] = profiles[LABEL]
@@ -183,24 +180,12 @@ def _history(
     names = ["column", "statistic", "value", "threshold", "alert", "n_current", "model_version"]
     rows = lakehouse.collect(before.select(*names, PARTITION_COLUMN)).to_pylist()
     rows.sort(key=lambda row: row[PARTITION_COLUMN])
-    own = [
-        HistoryPoint(
-            day=day,
-            column=found.column,
-            statistic=found.statistic,
-            value=found.value,
-            threshold=found.threshold,
-            alert=found.alert,
-            n_current=found.n_current,
-            model_version=version,
-        )
-        for found in statistics
-    ]
+    own = [HistoryPoint.of(found, day=day, model_version=version) for found in statistics]
     return (*(HistoryPoint(day=row.pop(PARTITION_COLUMN), **row) for row in rows), *own)
 
 
 def _write(runtime: Runtime, table: Table, day: date, rows: Sequence[Mapping[str, object]]) -> int:
-    columns = [column for column in table.columns if column.name != PARTITION_COLUMN]
+    columns = table.content_columns
     batch = pa.RecordBatch.from_pylist(list(rows), schema=arrow_schema(columns))
     lakehouse = runtime.lakehouse
     return lakehouse.replace_day(table, day, lakehouse.from_batches([batch], columns=columns))
@@ -216,12 +201,11 @@ def _page(runtime: Runtime, monitored: MonitoredDay) -> Path:
     return path
 
 
-def _record(runtime: Runtime, monitored: MonitoredDay, page: Path) -> None:
+def _record(runtime: Runtime, monitored: MonitoredDay, evidence: MonitoredEvidence, page: Path) -> None:
     """A run of the monitoring experiment: aggregates only."""
-    newest = newest_matured(monitored.performance, policy=runtime.policy)
     metrics = {f"{found.column}.{found.statistic}": found.value for found in monitored.drift if found.value is not None}
-    if newest is not None and newest.risk_score_mae is not None:
-        metrics["risk_score_mae"] = newest.risk_score_mae
+    if evidence.matured_mae is not None:
+        metrics["risk_score_mae"] = evidence.matured_mae
     runtime.registry.record_run(
         "monitoring",
         f"{monitored.day} version {monitored.model_version}",
@@ -237,10 +221,10 @@ def _record(runtime: Runtime, monitored: MonitoredDay, page: Path) -> None:
     )
 
 
-def _evidence(runtime: Runtime, day: date, seen: Seen, outcomes: Sequence[checks.CheckOutcome]) -> MonitoredEvidence:
-    newest: Performance | None = newest_matured(seen.performance, policy=runtime.policy)
+def _evidence(runtime: Runtime, seen: Seen, outcomes: Sequence[checks.CheckOutcome]) -> MonitoredEvidence:
+    newest = newest_matured(seen.performance, policy=runtime.policy)
     return MonitoredEvidence(
-        day=day,
+        day=seen.day,
         monitored_at=runtime.now,
         model_version=seen.model_version,
         drift=drift_alert(outcomes),

@@ -7,13 +7,13 @@ import narwhals as nw
 import pyarrow as pa
 
 from healthcare_assets.domain import checks, deidentification
-from healthcare_assets.domain.columns import PARTITION_COLUMN, Table
+from healthcare_assets.domain.columns import PARTITION_COLUMN
 from healthcare_assets.domain.monitoring import outcomes
 from healthcare_assets.domain.monitoring.tables import OBSERVED_OUTCOMES, QUARANTINED_OUTCOMES
 from healthcare_assets.domain.tables import DIM_PATIENTS
 from healthcare_assets.resources.lakehouse import Frame, Lakehouse
 from healthcare_assets.steps.report import AssetReport, StepReport
-from healthcare_assets.steps.runtime import Runtime, counts, row_count
+from healthcare_assets.steps.runtime import Runtime, content_of, counts, row_count
 
 
 def run(runtime: Runtime, day: date) -> StepReport:
@@ -30,8 +30,8 @@ def run(runtime: Runtime, day: date) -> StepReport:
         outcomes.valid_outcomes(judged), key=outcomes.KEY, order_by=["source_row"], count_as="source_records"
     )
     quarantined = outcomes.quarantined_outcomes(judged)
-    rows_quarantined = lakehouse.replace_day(QUARANTINED_OUTCOMES, day, _columns_of(QUARANTINED_OUTCOMES, quarantined))
-    rows_observed = lakehouse.replace_day(OBSERVED_OUTCOMES, day, _columns_of(OBSERVED_OUTCOMES, observed))
+    rows_quarantined = lakehouse.replace_day(QUARANTINED_OUTCOMES, day, content_of(QUARANTINED_OUTCOMES, quarantined))
+    rows_observed = lakehouse.replace_day(OBSERVED_OUTCOMES, day, content_of(OBSERVED_OUTCOMES, observed))
     for note in delivery.notes:
         runtime.log(note)
     return (
@@ -88,7 +88,3 @@ def _checks(runtime: Runtime, day: date, *, records_in: int) -> tuple[checks.Che
             repetitions=found["repetitions"],
         ),
     )
-
-
-def _columns_of(table: Table, frame: Frame) -> Frame:
-    return frame.select(*(name for name in table.column_names if name != PARTITION_COLUMN))

@@ -1,5 +1,6 @@
 """Predictions of the last months against the costs that are known by the day: a part of the monitoring step."""
 
+from collections.abc import Mapping
 from datetime import date, timedelta
 
 import narwhals as nw
@@ -15,8 +16,11 @@ from healthcare_assets.steps.outcomes import newest_outcomes
 from healthcare_assets.steps.runtime import Runtime
 
 
-def performance(runtime: Runtime, day: date) -> tuple[Performance, ...]:
-    """What is known on the day of the service days that are followed; nothing of a later day is looked at."""
+def performance(runtime: Runtime, day: date, *, known: Mapping[str, Floats]) -> tuple[Performance, ...]:
+    """What is known on the day of the service days that are followed; nothing of a later day is looked at.
+
+    `known` holds the charges (ascending, US dollars) of models that have been read already, by version.
+    """
     lakehouse = runtime.lakehouse
     first = day - timedelta(days=runtime.policy.monitoring.look_back_days)
     predictions = _within(runtime, PREDICTIONS, first, day)
@@ -26,7 +30,7 @@ def performance(runtime: Runtime, day: date) -> tuple[Performance, ...]:
         outcomes=newest_outcomes(lakehouse, known_by=day).filter(nw.col("service_date") >= nw.lit(first)),
         trained_on=lakehouse.scan(TRAINING_PATIENTS).filter(nw.col("service_date") >= nw.lit(first)),
     )
-    sums = rules.summed_by_cell(_charges_by_version(runtime, predictions))
+    sums = rules.summed_by_cell(_charges_by_version(runtime, predictions, known))
     partial = lakehouse.map_batches(awaited, sums, columns=rules.SUMMED_COLUMNS)
     cells = lakehouse.collect(rules.cells(partial)).to_pandas()
     return rules.performance(cells, day=day, policy=runtime.policy)
@@ -37,11 +41,11 @@ def _within(runtime: Runtime, table: Table, first: date, last: date) -> Frame:
     return runtime.lakehouse.scan(table).filter(day >= nw.lit(first), day <= nw.lit(last))
 
 
-def _charges_by_version(runtime: Runtime, predictions: Frame) -> dict[str, Floats]:
+def _charges_by_version(runtime: Runtime, predictions: Frame, known: Mapping[str, Floats]) -> dict[str, Floats]:
     """The scale of each model that predicted; of a model that cannot be read, none."""
     versions = runtime.lakehouse.collect(predictions.select("model_version").unique()).to_pylist()
-    found = {}
-    for version in sorted(row["model_version"] for row in versions):
+    found = dict(known)
+    for version in sorted({row["model_version"] for row in versions} - known.keys()):
         try:
             found[version] = runtime.registry.reference(version).charges
         except RegistryError as error:

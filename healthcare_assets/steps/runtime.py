@@ -8,6 +8,7 @@ from functools import cached_property
 import narwhals as nw
 
 from healthcare_assets.domain.checks import Counts
+from healthcare_assets.domain.columns import Table
 from healthcare_assets.environments import Settings, made_folder
 from healthcare_assets.policy import POLICY, Policy
 from healthcare_assets.resources.lakehouse import Frame, Lakehouse
@@ -79,6 +80,11 @@ class Runtime:
             configured=self.settings.pseudonym_key,
             may_create=self.settings.environment.name == "local",
         )
+
+
+def content_of(table: Table, frame: Frame) -> Frame:
+    """Of a frame that may have more, what is written to the daily table."""
+    return frame.select(*(column.name for column in table.content_columns))
 
 
 def row_count(lakehouse: Lakehouse, frame: Frame) -> int:

@@ -6,7 +6,6 @@ from functools import partial
 import narwhals as nw
 
 from healthcare_assets.domain import checks
-from healthcare_assets.domain.columns import PARTITION_COLUMN
 from healthcare_assets.domain.scoring import score
 from healthcare_assets.domain.tables import PREDICTIONS, RISK_FEATURES
 from healthcare_assets.resources.registry import ModelVersion
@@ -19,7 +18,7 @@ def run(runtime: Runtime, day: date) -> StepReport:
     champion = registry.required_version("champion")
     scoring = partial(score, model=registry.load(champion), predicted_at=runtime.now, policy=runtime.policy)
     features = lakehouse.scan(RISK_FEATURES, day=day)
-    columns = [column for column in PREDICTIONS.columns if column.name != PARTITION_COLUMN]
+    columns = PREDICTIONS.content_columns
     rows = lakehouse.replace_day(PREDICTIONS, day, lakehouse.map_batches(features, scoring, columns=columns))
     written = lakehouse.scan(PREDICTIONS, day=day)
     patients = counts(lakehouse, features.select(nw.len().cast(nw.Int64).alias("patients")))["patients"]

@@ -9,7 +9,7 @@ from healthcare_assets.domain.columns import PARTITION_COLUMN, Column, Table
 from healthcare_assets.domain.tables import BRONZE_PATIENTS, QUARANTINED_PATIENTS, SILVER_PATIENTS
 from healthcare_assets.resources.lakehouse import Lakehouse
 from healthcare_assets.steps.report import AssetReport, StepReport
-from healthcare_assets.steps.runtime import Runtime, counts
+from healthcare_assets.steps.runtime import Runtime, content_of, counts
 
 RECORD_COLUMNS = (
     *(c for c in QUARANTINED_PATIENTS.columns if c.name not in ("reasons", "source_row", PARTITION_COLUMN)),
@@ -28,10 +28,10 @@ def run(runtime: Runtime, day: date) -> StepReport:
         deidentification.pseudonymiser(runtime.pseudonym_key),
         columns=RECORD_COLUMNS,
     )
-    quarantined = _columns_of(QUARANTINED_PATIENTS, cleaning.quarantined_records(records))
+    quarantined = content_of(QUARANTINED_PATIENTS, cleaning.quarantined_records(records))
     patients = cleaning.with_order(cleaning.valid_patients(records))
     newest = lakehouse.latest(patients, key=["patient_key"], order_by=cleaning.NEWEST_BY, count_as="source_records")
-    silver = _columns_of(
+    silver = content_of(
         SILVER_PATIENTS, newest.with_columns(deidentification.is_deidentified().alias("hipaa_deidentified"))
     )
     rows_quarantined = lakehouse.replace_day(QUARANTINED_PATIENTS, day, quarantined)
@@ -76,7 +76,3 @@ def _checks(runtime: Runtime, day: date) -> tuple[checks.CheckOutcome, ...]:
 def _rows(lakehouse: Lakehouse, table: Table, day: date) -> int:
     frame = lakehouse.scan(table, day=day)
     return counts(lakehouse, frame.select(nw.len().cast(nw.Int64).alias("rows")))["rows"]
-
-
-def _columns_of(table: Table, frame: cleaning.Frame) -> cleaning.Frame:
-    return frame.select(*(name for name in table.column_names if name != PARTITION_COLUMN))

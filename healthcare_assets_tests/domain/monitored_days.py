@@ -135,16 +135,8 @@ def _day(patients: int, by_day: Mapping[int, Drift], performance: tuple[Performa
 
 
 def _point(found: DriftStatistic, back: int) -> HistoryPoint:
-    return HistoryPoint(
-        day=DAY - timedelta(days=back),
-        column=found.column,
-        statistic=found.statistic,
-        value=found.value,
-        threshold=found.threshold,
-        alert=found.alert,
-        n_current=found.n_current,
-        model_version="2" if back > 22 else "3" if back > 12 else "4",
-    )
+    version = "2" if back > 22 else "3" if back > 12 else "4"
+    return HistoryPoint.of(found, day=DAY - timedelta(days=back), model_version=version)
 
 
 def _drift(patients: int, seed: int, *, shift: float) -> Drift:

@@ -1,6 +1,5 @@
 """Tells whoever is on call which checks and jobs have begun to fail, and which are well again."""
 
-import os
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -19,7 +18,7 @@ def alerts(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     from healthcare_assets.defs.sensors.evaluations import evaluations, watched_in
     from healthcare_assets.domain.monitoring.alert_state import state_from, text_from
     from healthcare_assets.domain.monitoring.alerting import addressed, failing, observed, unheard
-    from healthcare_assets.environments import alert_urls_from
+    from healthcare_assets.environments import alert_urls_from, environment_name_from
     from healthcare_assets.resources.alerts import channels_for
     from healthcare_assets.steps.alerts import tell
 
@@ -35,7 +34,7 @@ def alerts(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     told = tell(
         state,
         channels,
-        environment=os.environ.get("HEALTHCARE_ENV", "").strip() or "local",
+        environment=environment_name_from(),
         moment=moment,
     )
     for sentence in told.given_up:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from healthcare_assets.domain.checks import CheckOutcome, Severity
-from healthcare_assets.domain.monitoring.findings import DriftStatistic, Performance
+from healthcare_assets.domain.monitoring.findings import ALL, DriftStatistic, Performance
 from healthcare_assets.domain.monitoring.performance import EVERYBODY, newest_matured
 from healthcare_assets.domain.reference import PREDICTED_CHARGES
 from healthcare_assets.domain.small_cells import counted, is_small
@@ -41,7 +41,7 @@ def day_checks(seen: Seen, *, policy: Policy) -> tuple[CheckOutcome, ...]:
     What cannot be told for want of data says so: as a failure where the day itself lacks what has to be there, and as
     a pass where it only has to be waited for.
     """
-    features = [found for found in seen.drift if found.column not in (*_COSTS, PREDICTED_CHARGES, EVERYBODY)]
+    features = [found for found in seen.drift if found.column not in (*_COSTS, PREDICTED_CHARGES, ALL)]
     predicted = [found for found in seen.drift if found.column == PREDICTED_CHARGES]
     costs = [found for found in seen.drift if found.column in _COSTS]
     return (

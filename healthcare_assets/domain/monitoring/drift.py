@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from healthcare_assets.domain.bootstrap import Floats
-from healthcare_assets.domain.monitoring.findings import Distribution, DriftStatistic
+from healthcare_assets.domain.monitoring.findings import ALL, Distribution, DriftStatistic
 from healthcare_assets.domain.monitoring.profile import (
     CategoricalProfile,
     Cells,
@@ -25,9 +25,7 @@ from healthcare_assets.policy import Policy
 
 Names = NDArray[np.str_]
 
-ALL = "all"
 _SMOOTHING = 0.5
-_ROWS_OF_A_NEW_CATEGORY = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -267,12 +265,13 @@ def _chi_squared(trained: Integers, current: Integers) -> tuple[float | None, fl
 def _new_categories(names: Names, trained: Integers, current: Integers, policy: Policy) -> _Statistic:
     new = trained == 0
     rows = int(current[new].sum())
-    share, limit = rows / int(current.sum()), policy.drift.new_category_share_maximum
+    rules = policy.drift
+    share, limit = rows / int(current.sum()), rules.new_category_share_maximum
     return _Statistic(
         name="new_categories",
         value=share,
         threshold=limit,
-        alert=share > limit and rows >= _ROWS_OF_A_NEW_CATEGORY,
+        alert=share > limit and rows >= rules.new_category_rows_minimum,
         detail=", ".join(names[new]),
     )
 

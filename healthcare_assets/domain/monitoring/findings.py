@@ -6,6 +6,9 @@ from typing import Literal
 
 from healthcare_assets.domain.checks import CheckOutcome
 
+ALL = "all"
+"""The column of what concerns the day as a whole."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class DriftStatistic:
@@ -76,6 +79,20 @@ class HistoryPoint:
     alert: bool
     n_current: int
     model_version: str | None
+
+    @classmethod
+    def of(cls, found: DriftStatistic, *, day: date, model_version: str | None) -> "HistoryPoint":
+        """A statistic of the day as later days will see it."""
+        return cls(
+            day=day,
+            column=found.column,
+            statistic=found.statistic,
+            value=found.value,
+            threshold=found.threshold,
+            alert=found.alert,
+            n_current=found.n_current,
+            model_version=model_version,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ No figure on it stands for 1 to 10 patients (`small_cells`).
 """
 
 from healthcare_assets.domain.checks import CheckOutcome
-from healthcare_assets.domain.monitoring.findings import MonitoredDay
+from healthcare_assets.domain.monitoring.findings import ALL, MonitoredDay
 from healthcare_assets.domain.monitoring.report_distributions import alerting_columns, distributions
 from healthcare_assets.domain.monitoring.report_figures import finite, name, number, plural
 from healthcare_assets.domain.monitoring.report_groups import groups
@@ -92,7 +92,7 @@ def _tiles(day: MonitoredDay) -> str:
 
 
 def _drifted(day: MonitoredDay) -> tuple[str, str, str]:
-    columns = {found.column for found in day.distributions} | {found.column for found in day.drift} - {"all"}
+    columns = {found.column for found in day.distributions} | {found.column for found in day.drift} - {ALL}
     alerting = [column for column in alerting_columns(day.drift) if column in columns]
     if not columns:
         return "Columns that drifted", "insufficient data", "nothing to compare with"

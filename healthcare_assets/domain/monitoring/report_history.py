@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from itertools import pairwise
 
-from healthcare_assets.domain.monitoring.findings import HistoryPoint, MonitoredDay
+from healthcare_assets.domain.monitoring.findings import ALL, HistoryPoint, MonitoredDay
 from healthcare_assets.domain.monitoring.report_cells import may_be_shown
 from healthcare_assets.domain.monitoring.report_distributions import (
     alerting_columns,
@@ -16,9 +16,6 @@ from healthcare_assets.domain.monitoring.report_figures import NOT_SHOWN, finite
 from healthcare_assets.domain.monitoring.report_parts import card, cards, figures, key, nothing, section
 from healthcare_assets.domain.monitoring.report_trend import Days, Panel, Point, trend
 from healthcare_assets.policy import Policy
-
-ALL = "all"
-"""The column of what concerns the day as a whole."""
 
 _SHIFTS = ("shift", "share_shift")
 _PANELS = ("predictions", "psi", *_SHIFTS, "null_rate")

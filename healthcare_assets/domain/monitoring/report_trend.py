@@ -9,7 +9,6 @@ from healthcare_assets.domain.monitoring.report_figures import day_month
 
 _LEFT, _RIGHT = 42.0, svg.WIDTH - 8.0
 _TITLE, _AXIS = 26.0, 20.0
-_BETWEEN_LABELS = 26.0
 
 
 @dataclass(frozen=True, kw_only=True)
