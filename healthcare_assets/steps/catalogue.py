@@ -9,7 +9,7 @@ from pathlib import Path
 
 _PACKAGE = "healthcare_assets"
 _PACKAGE_FOLDER = Path(__file__).resolve().parent.parent
-_IMPORT = re.compile(rf"^\s*(?:from|import) ({_PACKAGE}(?:\.\w+)*)(?: import (.+))?", re.MULTILINE)
+_IMPORT = re.compile(rf"^\s*(?:from|import) ({_PACKAGE}(?:\.\w+)*)(?: import (\([^)]*\)|.+))?", re.MULTILINE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,11 +52,6 @@ STEPS: Mapping[str, Step] = {
         ),
         Step(name="scoring", module="healthcare_assets.steps.scoring", assets=("predictions",)),
         Step(
-            name="outcomes",
-            module="healthcare_assets.steps.outcomes",
-            assets=("observed_outcomes", "quarantined_outcomes"),
-        ),
-        Step(
             name="monitoring",
             module="healthcare_assets.steps.monitoring",
             assets=("drift_report", "model_performance"),
@@ -77,30 +72,38 @@ def step_for(asset: str) -> Step:
 
 @cache
 def code_version(step: str) -> str:
-    """Digest of all the project's code that the step runs: it changes when, and only when, that code does.
+    """Digest of all the project's code that the step runs: it changes when, and only when, that code does."""
+    return sha256(b"".join(_digest_of(path) for path in sorted(code_files(step)))).hexdigest()[:12]
 
-    Follows the import statements from the step's module on, inside the package.
-    """
+
+def code_files(step: str) -> frozenset[Path]:
+    """The files that the step runs: follows the import statements from its module on, inside the package."""
     files: set[Path] = set()
-    waiting = [STEPS[step].module]
+    waiting = list(_files_of(STEPS[step].module))
     while waiting:
-        path = _file_of(waiting.pop())
-        if path is None or path in files:
-            continue
-        files.add(path)
-        for module, names in _IMPORT.findall(path.read_text(encoding="utf-8")):
-            waiting.append(module)
-            waiting += [
-                f"{module}.{name.strip()}" for name in names.strip("()").split(",") if name.strip().isidentifier()
-            ]
-    digest = sha256()
-    for path in sorted(files):
-        digest.update(path.relative_to(_PACKAGE_FOLDER).as_posix().encode())
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:12]
+        path = waiting.pop()
+        if path not in files:
+            files.add(path)
+            waiting += _imported_by(path)
+    return frozenset(files)
 
 
-def _file_of(module: str) -> Path | None:
+# The steps share most of their files, and a code location is loaded in many processes a day: each is read once.
+@cache
+def _imported_by(path: Path) -> tuple[Path, ...]:
+    modules = []
+    for module, names in _IMPORT.findall(path.read_text(encoding="utf-8")):
+        modules += [module, *(f"{module}.{name}" for name in re.findall(r"\w+", names))]
+    return tuple(file for module in modules for file in _files_of(module))
+
+
+@cache
+def _digest_of(path: Path) -> bytes:
+    return sha256(path.relative_to(_PACKAGE_FOLDER).as_posix().encode() + path.read_bytes()).digest()
+
+
+@cache
+def _files_of(module: str) -> tuple[Path, ...]:
     base = _PACKAGE_FOLDER.joinpath(*module.split(".")[1:])
-    candidates = (base.with_suffix(".py"), base / "__init__.py")
-    return next((path for path in candidates if path.is_file()), None)
+    packages = (folder / "__init__.py" for folder in (base, *base.parents) if folder.is_relative_to(_PACKAGE_FOLDER))
+    return tuple(path for path in (base.with_suffix(".py"), *packages) if path.is_file())
