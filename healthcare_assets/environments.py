@@ -5,11 +5,12 @@ Nothing here is evaluated at import: definitions load with no variable set.
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Literal, get_args
 
+from healthcare_assets.compute import ClusterShape, Compute, JobCluster, WarmCluster, Workload
 from healthcare_assets.errors import SettingsError
 
 EnvironmentName = Literal["local", "dev", "staging", "prod"]
@@ -20,28 +21,126 @@ DEFAULT_FIRST_DAY = date(2026, 1, 1)
 
 
 @dataclass(frozen=True, kw_only=True)
+class Workspace:
+    """What the graph uses of a Databricks workspace."""
+
+    catalog: str
+    schema: str
+    volume: str
+    """A volume of the schema, or a volume's path: staged steps, the code, scratch files, reports."""
+    compute: Mapping[Workload, Compute]
+    secret_scope: str
+    """Holds `pseudonym_key`, and nothing that a step does not need."""
+    service_principal: str
+    """Who the jobs run as: the name of the bundle's variable that holds its application id."""
+    notify: tuple[str, ...]
+    """Whom Databricks mails when a job of the bundle fails."""
+    cost_centre: str
+    deadline: timedelta = timedelta(hours=2)
+    """How long a step may take, waiting for its machines included."""
+
+    @property
+    def volume_path(self) -> str:
+        """The volume as a folder: jobs and the Files API know it by the same path."""
+        return self.volume if self.volume.startswith("/") else f"/Volumes/{self.catalog}/{self.schema}/{self.volume}"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Environment:
     """Where the graph runs."""
 
     name: EnvironmentName
-    launches: Literal["in process"]
-    """How a step is launched."""
     experiment_root: str
     """Folder of the MLflow experiments."""
     model_name: str
-    """Registered name of the model."""
-    schema: str | None = None
-    """`<catalog>.<schema>` of the tables in Unity Catalog; None where tables are folders of this machine."""
+    """Registered name of the model, without catalog and schema."""
+    workspace: Workspace | None = None
+    """Where steps are launched; None is the process that asks, and folders of its machine."""
 
+    @property
+    def schema(self) -> str | None:
+        """`<catalog>.<schema>` of tables and models in Unity Catalog; None where tables are folders of this machine."""
+        return None if self.workspace is None else f"{self.workspace.catalog}.{self.workspace.schema}"
+
+    @property
+    def registered_model(self) -> str:
+        """The name by which the registry knows the model."""
+        return self.model_name if self.schema is None else f"{self.schema}.{self.model_name}"
+
+
+_SCHEMA, _VOLUME, _MODEL = "insurance", "steps", "health_insurance_cost"
+_SMALL, _LARGE = "m6id.xlarge", "m6id.2xlarge"
 
 ENVIRONMENTS: Mapping[str, Environment] = {
     environment.name: environment
     for environment in (
+        Environment(name="local", experiment_root="healthcare/local", model_name=_MODEL),
         Environment(
-            name="local",
-            launches="in process",
-            experiment_root="healthcare/local",
-            model_name="health_insurance_cost",
+            name="dev",
+            experiment_root="/Shared/healthcare/dev",
+            model_name=_MODEL,
+            workspace=Workspace(
+                catalog="healthcare_dev",
+                schema=_SCHEMA,
+                volume=_VOLUME,
+                compute={
+                    "daily": WarmCluster(
+                        shape=ClusterShape(node_type=_SMALL, min_workers=0, max_workers=0, spot=True), idle_minutes=15
+                    ),
+                    "training": JobCluster(
+                        shape=ClusterShape(node_type=_SMALL, min_workers=0, max_workers=0, spot=True)
+                    ),
+                },
+                secret_scope="healthcare_dev",  # noqa: S106 - the scope's name
+                service_principal="dev_service_principal",
+                notify=(),
+                cost_centre="data-platform-dev",
+            ),
+        ),
+        Environment(
+            name="staging",
+            experiment_root="/Shared/healthcare/staging",
+            model_name=_MODEL,
+            workspace=Workspace(
+                catalog="healthcare_staging",
+                schema=_SCHEMA,
+                volume=_VOLUME,
+                compute={
+                    "daily": WarmCluster(
+                        shape=ClusterShape(node_type=_SMALL, min_workers=1, max_workers=2, spot=True), idle_minutes=15
+                    ),
+                    "training": JobCluster(
+                        shape=ClusterShape(node_type=_LARGE, min_workers=1, max_workers=2, spot=True)
+                    ),
+                },
+                secret_scope="healthcare_staging",  # noqa: S106 - the scope's name
+                service_principal="staging_service_principal",
+                notify=("health-data-platform@example.com",),
+                cost_centre="data-platform-staging",
+            ),
+        ),
+        Environment(
+            name="prod",
+            experiment_root="/Shared/healthcare/prod",
+            model_name=_MODEL,
+            workspace=Workspace(
+                catalog="healthcare_prod",
+                schema=_SCHEMA,
+                volume=_VOLUME,
+                compute={
+                    "daily": WarmCluster(
+                        shape=ClusterShape(node_type=_LARGE, min_workers=1, max_workers=8, spot=True), idle_minutes=20
+                    ),
+                    # A training takes long, and begins anew when a machine is taken away.
+                    "training": JobCluster(
+                        shape=ClusterShape(node_type=_LARGE, min_workers=1, max_workers=4, spot=False)
+                    ),
+                },
+                secret_scope="healthcare_prod",  # noqa: S106 - the scope's name
+                service_principal="prod_service_principal",
+                notify=("health-data-oncall@example.com",),
+                cost_centre="actuarial-analytics",
+            ),
         ),
     )
 }
@@ -84,19 +183,13 @@ class Settings:
 
 def settings_from(variables: Mapping[str, str] = os.environ) -> Settings:
     """Read the settings. An unset or empty variable takes its default; SettingsError names a value that is unusable."""
-    name = environment_name_from(variables)
-    if name not in get_args(EnvironmentName):
-        raise SettingsError(f"HEALTHCARE_ENV is '{name}': set it to one of {', '.join(get_args(EnvironmentName))}.")
-    if name not in ENVIRONMENTS:
-        raise SettingsError(
-            f"HEALTHCARE_ENV is '{name}', and this version materialises in 'local' only: unset it to run here."
-        )
-    engine = _value(variables, "HEALTHCARE_ENGINE") or "polars"
+    environment = environment_from(variables)
+    engine = _value(variables, "HEALTHCARE_ENGINE") or ("polars" if environment.workspace is None else "spark")
     if engine not in get_args(EngineName):
         raise SettingsError(f"HEALTHCARE_ENGINE is '{engine}': set it to one of {', '.join(get_args(EngineName))}.")
     home = Path(_value(variables, "HEALTHCARE_HOME") or PROJECT_ROOT / ".healthcare").expanduser()
     return Settings(
-        environment=ENVIRONMENTS[name],
+        environment=environment,
         home=home if home.is_absolute() else Path.cwd() / home,
         source=_value(variables, "HEALTHCARE_SOURCE"),
         outcomes=_value(variables, "HEALTHCARE_OUTCOMES"),
@@ -105,6 +198,28 @@ def settings_from(variables: Mapping[str, str] = os.environ) -> Settings:
         pseudonym_key=_value(variables, "HEALTHCARE_PSEUDONYM_KEY"),
         alert_urls=alert_urls_from(variables),
     )
+
+
+def environment_from(variables: Mapping[str, str] = os.environ) -> Environment:
+    """The environment that HEALTHCARE_ENV names, with the catalog and the volume that the variables put in its place.
+
+    SettingsError for an environment that does not exist, and for a catalog that is another environment's.
+    """
+    name = environment_name_from(variables)
+    if name not in ENVIRONMENTS:
+        raise SettingsError(f"HEALTHCARE_ENV is '{name}': set it to one of {', '.join(ENVIRONMENTS)}.")
+    environment = ENVIRONMENTS[name]
+    if environment.workspace is None:
+        return environment
+    catalog = _value(variables, "HEALTHCARE_CATALOG") or environment.workspace.catalog
+    for other in ENVIRONMENTS.values():
+        if other.workspace is not None and other.name != name and other.workspace.catalog == catalog:
+            raise SettingsError(
+                f"HEALTHCARE_CATALOG is '{catalog}', which is the catalog of {other.name}: "
+                f"name one of {name}, or unset it to use {environment.workspace.catalog}."
+            )
+    volume = _value(variables, "HEALTHCARE_VOLUME") or environment.workspace.volume
+    return replace(environment, workspace=replace(environment.workspace, catalog=catalog, volume=volume))
 
 
 def environment_name_from(variables: Mapping[str, str] = os.environ) -> str:

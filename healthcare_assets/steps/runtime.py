@@ -69,7 +69,7 @@ class Runtime:
         environment = self.settings.environment
         return ModelRegistry(
             f"sqlite:///{root / 'mlflow.db'}",
-            name=environment.model_name,
+            name=environment.registered_model,
             experiment_root=environment.experiment_root,
         )
 

@@ -11,6 +11,7 @@ import pytest
 
 from databricks_steps.launcher import InProcessStepLauncher
 from healthcare_assets.defs.assets.predictions_quality_monitor import predictions_quality_monitor
+from healthcare_assets.environments import ENVIRONMENTS
 from healthcare_assets.steps import quality_monitor
 from healthcare_assets_tests.loopback import serving
 from healthcare_assets_tests.resources.test_quality_monitor import OURS, Workspace
@@ -58,7 +59,9 @@ def test_in_a_workspace_the_monitor_is_made_for_the_schema_s_tables(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     local = runtime_at(tmp_path)
-    environment = replace(local.settings.environment, schema="main.health")
+    dev = ENVIRONMENTS["dev"]
+    assert dev.workspace is not None
+    environment = replace(dev, workspace=replace(dev.workspace, catalog="main", schema="health"))
     runtime = replace(local, settings=replace(local.settings, environment=environment))
     workspace = Workspace()
     with serving(workspace) as port:
