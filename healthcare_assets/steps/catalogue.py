@@ -7,6 +7,8 @@ from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
+from healthcare_assets.compute import Workload
+
 _PACKAGE = "healthcare_assets"
 _PACKAGE_FOLDER = Path(__file__).resolve().parent.parent
 _IMPORT = re.compile(rf"^\s*(?:from|import) ({_PACKAGE}(?:\.\w+)*)(?: import (\([^)]*\)|.+))?", re.MULTILINE)
@@ -20,6 +22,11 @@ class Step:
     module: str
     assets: tuple[str, ...]
     daily: bool = True
+
+    @property
+    def workload(self) -> Workload:
+        """Which steps it shares its compute with."""
+        return "daily" if self.daily else "training"
 
 
 STEPS: Mapping[str, Step] = {
