@@ -40,10 +40,10 @@ class InProcessStepLauncher:
         Raises dg.Failure, without retries, with the sentence of an error that was written for the user.
         """
         spec = STEPS[step]
-        with _telling():
+        with telling():
             report = _run(spec, context)
         for asset in report:
-            yield _result(asset)
+            yield asset_result(asset)
 
     def roll_back(self, context: dg.OpExecutionContext, *, who: str, why: str) -> None:
         """Put the previous champion back, and show it as a materialization of `champion_history`.
@@ -52,15 +52,15 @@ class InProcessStepLauncher:
         """
         from healthcare_assets.steps.champion import roll_back
 
-        with _telling():
+        with telling():
             report = roll_back(_runtime(context, step="governance"), who=who, why=why)
         for asset in report:
-            metadata = _result(asset).metadata
+            metadata = asset_result(asset).metadata
             context.log_event(dg.AssetMaterialization(asset.asset, metadata=metadata))
 
 
 @contextmanager
-def _telling() -> Iterator[None]:
+def telling() -> Iterator[None]:
     """An error that was written for the user fails the step with its sentence, and without retries."""
     try:
         yield
@@ -89,7 +89,8 @@ def _runtime(context: dg.AssetExecutionContext | dg.OpExecutionContext, *, step:
     )
 
 
-def _result(report: "AssetReport") -> "dg.MaterializeResult[None]":
+def asset_result(report: "AssetReport") -> "dg.MaterializeResult[None]":
+    """What a step reports of an asset, as Dagster's own result: the same wherever the step ran."""
     metadata: dict[str, dg.MetadataValue] = {name: _metadata_value(entry) for name, entry in report.metadata.items()}
     metadata["location"] = dg.MetadataValue.path(report.location)
     if report.rows is not None:

@@ -6,7 +6,7 @@ every installed component on the way, which costs half as much CPU as importing 
 
 import dagster as dg
 
-from databricks_steps.launcher import InProcessStepLauncher
+from databricks_steps.environment_launcher import step_launcher
 
 
 @dg.definitions
@@ -29,6 +29,6 @@ def defs() -> dg.Definitions:
             schedules.monthly_training_schedule,
         ],
         sensors=[alerts.alerts, retraining.retraining],
-        resources={"steps": InProcessStepLauncher()},
+        resources={"steps": step_launcher()},
         executor=dg.in_process_executor,
     )

@@ -161,6 +161,10 @@ class Settings:
     first_day: date
     """First partition; an undated file belongs to it."""
     pseudonym_key: str | None
+    tracking_uri: str
+    """Where MLflow's runs are."""
+    registry_uri: str
+    """Where MLflow's registered models are."""
     alert_urls: tuple[str, ...]
     """Where alerts go (Apprise URLs, each with its secrets); none: the log."""
 
@@ -187,10 +191,14 @@ def settings_from(variables: Mapping[str, str] = os.environ) -> Settings:
     engine = _value(variables, "HEALTHCARE_ENGINE") or ("polars" if environment.workspace is None else "spark")
     if engine not in get_args(EngineName):
         raise SettingsError(f"HEALTHCARE_ENGINE is '{engine}': set it to one of {', '.join(get_args(EngineName))}.")
-    home = Path(_value(variables, "HEALTHCARE_HOME") or PROJECT_ROOT / ".healthcare").expanduser()
+    given = Path(_value(variables, "HEALTHCARE_HOME") or PROJECT_ROOT / ".healthcare").expanduser()
+    home = given if given.is_absolute() else Path.cwd() / given
+    tracking_uri, registry_uri = _mlflow_uris(environment, home, variables)
     return Settings(
         environment=environment,
-        home=home if home.is_absolute() else Path.cwd() / home,
+        home=home,
+        tracking_uri=tracking_uri,
+        registry_uri=registry_uri,
         source=_value(variables, "HEALTHCARE_SOURCE"),
         outcomes=_value(variables, "HEALTHCARE_OUTCOMES"),
         engine="spark" if engine == "spark" else "polars",
@@ -230,6 +238,16 @@ def environment_name_from(variables: Mapping[str, str] = os.environ) -> str:
 def alert_urls_from(variables: Mapping[str, str] = os.environ) -> tuple[str, ...]:
     """HEALTHCARE_ALERT_URLS: Apprise URLs, separated by commas. A comma within a URL is written %2C."""
     return tuple(url.strip() for url in variables.get("HEALTHCARE_ALERT_URLS", "").split(",") if url.strip())
+
+
+def _mlflow_uris(environment: Environment, home: Path, variables: Mapping[str, str]) -> tuple[str, str]:
+    """Where runs and models are: a database in `home`, the workspace and Unity Catalog, or a server that is named."""
+    if environment.workspace is None:
+        database = f"sqlite:///{home / 'mlflow' / 'mlflow.db'}"
+        return database, database
+    tracking = _value(variables, "MLFLOW_TRACKING_URI") or "databricks"
+    models = "databricks-uc" if tracking == "databricks" else tracking
+    return tracking, _value(variables, "MLFLOW_REGISTRY_URI") or models
 
 
 def first_day_from(variables: Mapping[str, str] = os.environ) -> date:

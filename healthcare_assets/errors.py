@@ -27,3 +27,7 @@ class TrainingError(HealthcareError):
 
 class QualityMonitorError(HealthcareError):
     """The workspace does not let its quality monitor be made, changed or refreshed."""
+
+
+class LaunchError(HealthcareError):
+    """A step cannot be started in a Databricks workspace, or was lost there."""

@@ -44,8 +44,8 @@ def quietly() -> Iterator[None]:
                 logger.setLevel(level)
 
 
-def open_client(tracking_uri: str) -> "MlflowClient":
-    """A client of the tracking server and the model registry at the URI. Creates a SQLite database that is not there.
+def open_client(tracking_uri: str, registry_uri: str) -> "MlflowClient":
+    """A client of the tracking server and the model registry at the URIs. Creates a SQLite database that is not there.
 
     Importing MLflow takes 1.5–2 s, opening a SQLite store 0.8 s, creating one 2 s more.
     """
@@ -55,7 +55,7 @@ def open_client(tracking_uri: str) -> "MlflowClient":
     with quietly():
         from mlflow.tracking import MlflowClient
 
-        return MlflowClient(tracking_uri=tracking_uri, registry_uri=tracking_uri)
+        return MlflowClient(tracking_uri=tracking_uri, registry_uri=registry_uri)
 
 
 def sqlite_path(tracking_uri: str) -> Path | None:

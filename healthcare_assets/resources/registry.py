@@ -64,21 +64,29 @@ class ModelRegistry:
         self,
         tracking_uri: str,
         *,
+        registry_uri: str | None = None,
         name: str = "health_insurance_cost",
         experiment_root: str = "healthcare/local",
+        run_id: str | None = None,
     ) -> None:
         """`tracking_uri` is `sqlite:///<absolute path>/mlflow.db` locally; artifacts then lie beside the database.
 
-        Runs go to the experiments `<experiment_root>/<component>`.
+        `registry_uri` is where the registered model is, when that is not with the runs. Runs go to the experiments
+        `<experiment_root>/<component>`; with a `run_id` everything is recorded in that run, which is somebody else's to
+        open and to end.
         """
         self.tracking_uri = tracking_uri
+        self.registry_uri = registry_uri or tracking_uri
+        self._continued = run_id
         self.name = name
         self.experiment_root = experiment_root
 
     def register(self, trained: TrainedModel, *, lineage: Lineage) -> ModelVersion:
         """Record the training and make its model the challenger, in a new version. No patient's row is stored."""
         with answering(self.tracking_uri):
-            recorded = record_training(self._client, self._experiment_id("training"), trained, lineage=lineage)
+            recorded = record_training(
+                self._client, self._experiment_id("training"), trained, lineage=lineage, continue_run=self._continued
+            )
             self._require_registered_model()
             created = self._client.create_model_version(
                 self.name,
@@ -211,10 +219,23 @@ class ModelRegistry:
         tags: Mapping[str, str],
         files: Mapping[str, bytes] = {},
     ) -> str:
-        """Record a finished run with files by their path in its artifacts; returns its id."""
+        """Record a finished run with files by their path in its artifacts; returns its id.
+
+        In a run that is continued, metrics and files are told apart by the component: `governance.r2`.
+        """
         with answering(self.tracking_uri):
-            experiment = self._experiment_id(component)
-            return record_run(self._client, experiment, name, metrics=metrics, tags=tags, files=files)
+            if self._continued is not None:
+                metrics = {f"{component}.{metric}": value for metric, value in metrics.items()}
+                files = {f"{component}/{path}": content for path, content in files.items()}
+            return record_run(
+                self._client,
+                self._experiment_id(component),
+                name,
+                metrics=metrics,
+                tags=tags,
+                files=files,
+                continue_run=self._continued,
+            )
 
     def attach(self, version: ModelVersion, files: Mapping[str, bytes]) -> None:
         """Put files, by their path, beside the version's own in the artifacts of the run that made it."""
@@ -229,7 +250,7 @@ class ModelRegistry:
 
     @cached_property
     def _client(self) -> "MlflowClient":
-        return open_client(self.tracking_uri)
+        return open_client(self.tracking_uri, self.registry_uri)
 
     def _move_champion(self, version: ModelVersion, *, previous: ModelVersion | None) -> None:
         with answering(self.tracking_uri):
@@ -251,6 +272,8 @@ class ModelRegistry:
             yield
 
     def _experiment_id(self, component: Component) -> str:
+        if self._continued is not None:
+            return str(self._client.get_run(self._continued).info.experiment_id)
         known = self._client.get_experiment_by_name(f"{self.experiment_root}/{component}")
         return self._made_experiment_id(component) if known is None else str(known.experiment_id)
 
@@ -277,7 +300,7 @@ class ModelRegistry:
             from mlflow.artifacts import download_artifacts
 
             location = self._client.get_model_version_download_uri(self.name, version.version)
-            return Path(download_artifacts(location, tracking_uri=self.tracking_uri, registry_uri=self.tracking_uri))
+            return Path(download_artifacts(location, tracking_uri=self.tracking_uri, registry_uri=self.registry_uri))
 
 
 def _named(version: ModelVersion | None) -> str:

@@ -1,4 +1,4 @@
-"""The Spark session for `HEALTHCARE_ENGINE=spark` outside a cluster."""
+"""The Spark session: a cluster's own, or one for `HEALTHCARE_ENGINE=spark` outside a cluster."""
 
 import os
 import shutil
@@ -17,6 +17,15 @@ DELTA_COORDINATES = "io.delta:delta-spark_4.2_2.13:4.4.0"
 """Delta Lake for the Spark that the project's pyspark is."""
 
 _TIME_ZONE = ("spark.sql.session.timeZone", "UTC")
+
+
+def cluster_spark_session() -> "SparkSession":
+    """The session of the cluster or serverless compute that this process runs on, as it is configured there."""
+    from pyspark.sql import SparkSession
+
+    session: SparkSession = SparkSession.builder.getOrCreate()
+    session.conf.set(*_TIME_ZONE)
+    return session
 
 
 def local_spark_session(overrides: Mapping[str, str] | None = None) -> "SparkSession":

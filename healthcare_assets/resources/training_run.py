@@ -56,11 +56,20 @@ class RecordedModel:
     """The SHA-256 of each of its files."""
 
 
-def record_training(
-    client: "MlflowClient", experiment_id: str, trained: TrainedModel, *, lineage: Lineage, policy: Policy = POLICY
+def record_training(  # noqa: PLR0913 - what a run consists of
+    client: "MlflowClient",
+    experiment_id: str,
+    trained: TrainedModel,
+    *,
+    lineage: Lineage,
+    policy: Policy = POLICY,
+    continue_run: str | None = None,
 ) -> RecordedModel:
-    """Record everything about the training but its rows; when it fails half-way, the run says so."""
-    with _run(client, experiment_id, trained.candidate, lineage.as_tags()) as run_id:
+    """Record everything about the training but its rows; when it fails half-way, the run says so.
+
+    In a run of its own, or in the one that is given, which stays open.
+    """
+    with _run(client, experiment_id, trained.candidate, lineage.as_tags(), continued=continue_run) as run_id:
         client.log_inputs(run_id, [_dataset_input(trained, lineage)])
         results = (*trained.candidates, trained.baseline)
         client.log_dict(run_id, {c.name: _in_full(c.metrics) for c in results}, METRICS_FILE)
@@ -83,9 +92,10 @@ def record_run(  # noqa: PLR0913 - what a run consists of
     metrics: Mapping[str, float],
     tags: Mapping[str, str],
     files: Mapping[str, bytes],
+    continue_run: str | None = None,
 ) -> str:
-    """Record a finished run; returns its id."""
-    with _run(client, experiment_id, name, tags) as run_id:
+    """Record a finished run, or a part of the one that is given, which stays open; returns its id."""
+    with _run(client, experiment_id, name, tags, continued=continue_run) as run_id:
         _log_metrics(client, run_id, metrics)
         log_files(client, run_id, files)
     return run_id
@@ -113,7 +123,14 @@ def flat(metrics: Metrics) -> dict[str, float]:
 
 
 @contextmanager
-def _run(client: "MlflowClient", experiment_id: str, name: str, tags: Mapping[str, str]) -> Iterator[str]:
+def _run(
+    client: "MlflowClient", experiment_id: str, name: str, tags: Mapping[str, str], *, continued: str | None = None
+) -> Iterator[str]:
+    if continued is not None:
+        for tag, value in tags.items():
+            client.set_tag(continued, tag, value)
+        yield continued
+        return
     run_id = str(client.create_run(experiment_id, run_name=name, tags=dict(tags)).info.run_id)
     status = "FAILED"
     try:

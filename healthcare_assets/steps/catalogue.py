@@ -22,6 +22,8 @@ class Step:
     module: str
     assets: tuple[str, ...]
     daily: bool = True
+    experiment: str | None = None
+    """Of MLflow, below the environment's root; None for a step that records nothing there."""
 
     @property
     def workload(self) -> Workload:
@@ -49,19 +51,22 @@ STEPS: Mapping[str, Step] = {
             name="training",
             module="healthcare_assets.steps.training",
             assets=("trained_model", "training_patients"),
+            experiment="training",
             daily=False,
         ),
         Step(
             name="governance",
             module="healthcare_assets.steps.governance",
             assets=("governance_verdict", "champion_history"),
+            experiment="training",
             daily=False,
         ),
-        Step(name="scoring", module="healthcare_assets.steps.scoring", assets=("predictions",)),
+        Step(name="scoring", module="healthcare_assets.steps.scoring", assets=("predictions",), experiment="scoring"),
         Step(
             name="monitoring",
             module="healthcare_assets.steps.monitoring",
             assets=("drift_report", "model_performance"),
+            experiment="monitoring",
         ),
         Step(
             name="quality_monitor",

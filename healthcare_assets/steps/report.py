@@ -2,8 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from healthcare_assets.domain.checks import CheckOutcome
+if TYPE_CHECKING:
+    # A launcher reads reports, and is loaded with the definitions, which import no engine.
+    from healthcare_assets.domain.checks import CheckOutcome
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class AssetReport:
     rows_in_table: int | None = None
     """Rows of the whole table, where it has no days."""
     metadata: Mapping[str, MetadataEntry] = field(default_factory=dict)
-    checks: tuple[CheckOutcome, ...] = ()
+    checks: "tuple[CheckOutcome, ...]" = ()
     data_version: str | None = None
 
 

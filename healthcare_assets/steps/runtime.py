@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from pathlib import Path
 
 import narwhals as nw
 
@@ -31,17 +32,22 @@ class Runtime:
     code_version: str
     policy: Policy = POLICY
 
+    mlflow_run_id: str | None = None
+    """The MLflow run that is continued; None: each record is a run of its own."""
+
     @cached_property
     def lakehouse(self) -> Lakehouse:
-        root = made_folder(self.settings.lakehouse_root)
-        if self.settings.engine == "spark":
-            from healthcare_assets.resources.spark_lakehouse import SparkLakehouse
-            from healthcare_assets.resources.spark_session import local_spark_session
+        workspace, schema = self.settings.environment.workspace, self.settings.environment.schema
+        if self.settings.engine == "polars":
+            from healthcare_assets.resources.polars_lakehouse import PolarsLakehouse
 
-            return SparkLakehouse(local_spark_session(), str(root))
-        from healthcare_assets.resources.polars_lakehouse import PolarsLakehouse
+            return PolarsLakehouse(made_folder(self.settings.lakehouse_root))
+        from healthcare_assets.resources.spark_lakehouse import SparkLakehouse
+        from healthcare_assets.resources.spark_session import cluster_spark_session, local_spark_session
 
-        return PolarsLakehouse(root)
+        if workspace is None or schema is None:
+            return SparkLakehouse(local_spark_session(), str(made_folder(self.settings.lakehouse_root)))
+        return SparkLakehouse(cluster_spark_session(), schema, scratch=Path(workspace.volume_path) / "scratch")
 
     @cached_property
     def source(self) -> Source:
@@ -65,20 +71,24 @@ class Runtime:
 
     @cached_property
     def registry(self) -> ModelRegistry:
-        root = made_folder(self.settings.mlflow_root)
-        environment = self.settings.environment
+        settings, environment = self.settings, self.settings.environment
+        if environment.workspace is None:
+            made_folder(settings.mlflow_root)
         return ModelRegistry(
-            f"sqlite:///{root / 'mlflow.db'}",
+            settings.tracking_uri,
+            registry_uri=settings.registry_uri,
             name=environment.registered_model,
             experiment_root=environment.experiment_root,
+            run_id=self.mlflow_run_id,
         )
 
     @cached_property
     def pseudonym_key(self) -> bytes:
+        workspace = self.settings.environment.workspace
         return pseudonym_key(
             self.settings.home,
             configured=self.settings.pseudonym_key,
-            may_create=self.settings.environment.name == "local",
+            secret_scope=None if workspace is None else workspace.secret_scope,
         )
 
 

@@ -200,13 +200,19 @@ def test_loading_costs_little_more_than_dagster_and_needs_no_variable() -> None:
     assert _calls(loading) <= 1.5 * _calls("import dagster")
 
 
-def test_loading_imports_no_engine() -> None:
+@pytest.mark.parametrize("environment", ["local", "prod"])
+def test_loading_imports_no_engine(environment: str) -> None:
     code = (
         "from healthcare_assets.definitions import defs; defs().get_repository_def(); import sys; "
         "print(*({'mlflow', 'dagster_mlflow', 'dagster_databricks', 'pyspark', 'sklearn', 'polars', 'deltalake',"
         " 'pandas'} & set(sys.modules)))"
     )
     run = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", code], capture_output=True, check=True, cwd=ROOT, text=True
+        [sys.executable, "-W", "ignore", "-c", code],
+        capture_output=True,
+        check=True,
+        cwd=ROOT,
+        env={**os.environ, "HEALTHCARE_ENV": environment},
+        text=True,
     )
     assert run.stdout.split() == []
