@@ -4,6 +4,7 @@ The SDK itself asks again after 429, 503 and a lost connection; 500, 502 and 504
 an idempotency token, so that one whose answer got lost is not made twice.
 """
 
+import base64
 import io
 import json
 from collections.abc import Callable
@@ -47,14 +48,14 @@ class RemoteRun:
         return self.state in _ENDED
 
 
-def open_workspace(clock: "Clock | None" = None) -> "Workspace":
+def open_workspace(clock: "Clock | None" = None, *, patience: timedelta = PATIENCE) -> "Workspace":
     """The workspace that the SDK's own settings name. Raises LaunchError when there is none, or no login to it."""
     from databricks.sdk import WorkspaceClient
     from databricks.sdk.config import Config
 
     try:
-        config = Config(clock=clock, http_timeout_seconds=60, retry_timeout_seconds=int(PATIENCE.total_seconds()))
-        return Workspace(WorkspaceClient(config=config))
+        config = Config(clock=clock, http_timeout_seconds=60, retry_timeout_seconds=int(patience.total_seconds()))
+        return Workspace(WorkspaceClient(config=config), patience=patience)
     except ValueError as error:
         raise LaunchError(
             "The Databricks workspace cannot be entered: set DATABRICKS_HOST and a login that the Databricks SDK knows "
@@ -193,7 +194,8 @@ class Workspace:
 
         def write() -> None:
             self._client.workspace.mkdirs(path.rpartition("/")[0])
-            self._client.workspace.upload(path, io.BytesIO(content), format=ImportFormat.AUTO, overwrite=True)
+            encoded = base64.b64encode(content).decode()
+            self._client.workspace.import_(path, content=encoded, format=ImportFormat.AUTO, overwrite=True)
 
         self._ask(f"write {path}", write)
 
@@ -249,18 +251,18 @@ def _passing(error: BaseException) -> str | None:
     from requests import RequestException
     from requests.exceptions import InvalidSchema, InvalidURL
 
-    final = (
-        errors.BadRequest,
-        errors.Unauthenticated,
-        errors.PermissionDenied,
-        errors.NotFound,
-        errors.ResourceConflict,
-        errors.NotImplemented,
+    faults = (
+        errors.InternalError,
+        errors.TemporarilyUnavailable,
+        errors.DeadlineExceeded,
+        errors.TooManyRequests,
+        json.JSONDecodeError,
     )
+    if isinstance(error, faults):
+        return "the workspace has a fault"
     if isinstance(error, DatabricksError):
-        return None if isinstance(error, final) else "the workspace has a fault"
-    if isinstance(error, json.JSONDecodeError):
-        return "an answer that is none"
+        # A gateway's 502 has no class of its own in the SDK.
+        return "the gateway has a fault" if "bad gateway" in str(error).lower().replace("_", " ") else None
     if isinstance(error, RequestException) and not isinstance(error, InvalidURL | InvalidSchema):
         return "no answer"
     return None
