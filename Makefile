@@ -49,8 +49,9 @@ dev: $(ENGINE_READY) ## Open the Dagster UI on 127.0.0.1:3000
 # A file's tests stay together, since they share what is expensive to make: a Spark, a trained model.
 TEST_PROCESSES ?= 2
 .PHONY: test
-test: $(DEV_READY) delta-jars ## Run the whole suite
+test: $(DEV_READY) delta-jars emulator ## Run the whole suite
 	@command -v java >/dev/null || echo "No Java on this machine: the tests on Spark are left out."
+	@test -f $(EMULATOR_READY) || echo "The Databricks emulator is not installed: the tests on a workspace are left out."
 	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile
 
 .PHONY: lint
@@ -61,11 +62,13 @@ lint: $(DEV_READY) ## Check format, lint rules, types and the definitions
 	$(BIN)/dg check defs
 
 .PHONY: lock
-lock: ## Resolve the two locks anew (needs uv)
+lock: ## Resolve the locks anew (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --all-extras --group dev \
 		pyproject.toml -o requirements-dev.lock
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url -c requirements-dev.lock \
 		pyproject.toml -o requirements.lock
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --group emulator \
+		-o requirements-emulator.lock
 
 .PHONY: clean
 clean: ## Remove the environment (not the data)
@@ -95,3 +98,16 @@ delta-jars: $(DEV_READY)
 		$(MAVEN_COPY) -Dartifact=io.delta:delta-storage:$(DELTA_VERSION) && \
 		touch $(DELTA_JARS)/.ready-$(DELTA_VERSION); \
 	fi
+
+# The tests' Databricks workspace, in an environment of its own: the project's dependencies are not the emulator's.
+# Where it cannot be installed the tests on it are left out; CI fails for want of it.
+EMULATOR := $(VENV)/share/emulator
+EMULATOR_READY := $(EMULATOR)/.ready-$(shell cksum < requirements-emulator.lock | cut -d ' ' -f 1)
+.PHONY: emulator
+emulator: $(DEV_READY)
+	@test -f $(EMULATOR_READY) || { \
+		$(BIN)/python -m venv --clear $(EMULATOR) && \
+		$(EMULATOR)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
+			-r requirements-emulator.lock && \
+		touch $(EMULATOR_READY); \
+	} || test -z "$$CI"

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from pyspark.sql import SparkSession
 
+pytest_plugins = ["healthcare_assets_tests.workspace.fixtures"]
 
 FOR_FRAMES_OF_A_FEW_ROWS = {
     # Compiling a plan takes seconds, interpreting it over a few rows none. What is computed is the same.
