@@ -97,7 +97,9 @@ class DatabricksStepLauncher:
         reader = VolumeMessageReader(workspace, launch)
         injector = VolumeContextInjector(workspace, launch, joined=left is not None)
         try:
-            with dg.open_pipes_session(context, injector, reader, extras={"order": order.as_json()}) as session:
+            # The op's own context: on an asset's, Pipes itself uses what Dagster has deprecated.
+            of_op = context.op_execution_context if isinstance(context, dg.AssetExecutionContext) else context
+            with dg.open_pipes_session(of_op, injector, reader, extras={"order": order.as_json()}) as session:
                 yield from following.reports(launch, session=session, reader=reader, deadline=of.deadline)
         finally:
             following.clean(launch.folder)

@@ -15,6 +15,7 @@ from healthcare_assets.steps.report import AssetReport
 
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.2, 5.0
 """Seconds between two looks at a run: a short step is not waited for, a long one not asked after all the time."""
+_CANCELLED = (dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.CANCELED)
 _TO_STOP = 120.0
 """Seconds that a cancelled run is given to end before it is left to itself."""
 
@@ -136,6 +137,10 @@ class Following:
             self._workspace.clock.sleep(_SHORTEST_PAUSE)
 
     def _pause(self, run: RemoteRun, seconds: float, *, until: float, deadline: timedelta) -> None:
+        """Wait, unless time is up, or Dagster's run was cancelled without this process being told."""
+        of_dagster = self._context.instance.get_run_by_id(self._context.run.run_id)
+        if of_dagster is not None and of_dagster.status in _CANCELLED:
+            raise dg.DagsterExecutionInterruptedError
         if self._workspace.clock.time() > until:
             raise dg.Failure(
                 f"The step {self._step} did not end within {deadline} ({run.page or f'run {run.run_id}'}) and was "

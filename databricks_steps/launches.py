@@ -70,7 +70,7 @@ def noted(context: Context, step: str) -> Launch | None:
             return None
         if found := run.tags.get(f"{_TAG}{step}"):
             return Launch(**json.loads(found))
-        run_id = run.parent_run_id
+        run_id = run.parent_run_id or run.tags.get("dagster/parent_run_id")
     return None
 
 

@@ -58,5 +58,10 @@ class VolumeMessageReader(dg.PipesMessageReader):
             self._next += 1
         return self._next > before
 
+    @property
+    def expected_writer_count(self) -> int:
+        """One step writes. (Said here, since the inherited answer is a preview, and warns.)"""
+        return 1
+
     def no_messages_debug_text(self) -> str:
         return f"Messages were looked for in {self._launch.messages}."

@@ -127,7 +127,9 @@ class Runner:
         except TaskError as error:
             attempt.state.finish("FAILED", str(error), life_cycle="INTERNAL_ERROR")
         else:
-            environment = {**self.site.environment, **place.environment, "PYTHONPATH": ":".join(map(str, path))}
+            own = self.site.environment.get("PYTHONPATH", "")
+            on_path = ":".join(map(str, [*path, *([own] if own else [])]))
+            environment = {**self.site.environment, **place.environment, "PYTHONPATH": on_path}
             await self._process(run, attempt, argv, environment)
 
     async def _process(self, run: Run, attempt: Attempt, argv: list[str], environment: Mapping[str, str]) -> None:
