@@ -2,31 +2,32 @@
 
 import base64
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
 from databricks_steps.clusters import warm_cluster
-from databricks_steps.databricks_launcher import DatabricksStepLauncher
-from databricks_steps.workspace import open_workspace
 from healthcare_assets.compute import WarmCluster
 from healthcare_assets.environments import ENVIRONMENTS
-from healthcare_assets_tests.databricks.clock import ImpatientClock
 from healthcare_assets_tests.databricks.dev import Dev
+from healthcare_assets_tests.databricks.orchestrator import impatient_launcher
 from healthcare_assets_tests.workspace.emulator import Workspace, running_workspace
 from healthcare_assets_tests.workspace.fixtures import require_emulator
+from healthcare_assets_tests.workspace.spark_cluster import spark_conf
 
 KEY = "a secret of the tests, long enough"
-JOBS = Path(__file__).with_name("in_every_job")
 
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Workspace, Path]]:
     """A workspace with what the bundle makes in `dev`; the engine of its jobs is the order's."""
     folder = tmp_path_factory.mktemp("workspace")
-    of_jobs = {"PYTHONPATH": str(JOBS), "BEFORE_STEP": str(folder / "before_step.py"), "PYTHONWARNINGS": "ignore"}
+    of_jobs = {
+        **spark_conf(folder / "cluster"),
+        "BEFORE_STEP": str(folder / "before_step.py"),
+        "PYTHONWARNINGS": "ignore",
+    }
     require_emulator()
     with running_workspace(folder, job_environment=of_jobs) as workspace:
         client = workspace.client()
@@ -58,12 +59,7 @@ def dev(server: tuple[Workspace, Path], tmp_path: Path, monkeypatch: pytest.Monk
     }
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(
-        "healthcare_assets.definitions.step_launcher",
-        lambda: DatabricksStepLauncher(
-            open_workspace=lambda: open_workspace(ImpatientClock(), patience=timedelta(seconds=60))
-        ),
-    )
+    monkeypatch.setattr("healthcare_assets.definitions.step_launcher", impatient_launcher)
     yield Dev(workspace=workspace, folder=folder, variables=variables)
     (folder / "before_step.py").unlink(missing_ok=True)
     (folder / "hold").unlink(missing_ok=True)

@@ -15,7 +15,7 @@ import dagster as dg
 from healthcare_assets.definitions import defs
 from healthcare_assets.environments import PROJECT_ROOT
 from healthcare_assets_tests.workspace.emulator import Workspace
-from healthcare_assets_tests.workspace.waiting import until
+from healthcare_assets_tests.workspace.running import until
 
 DAY = "2026-01-01"
 

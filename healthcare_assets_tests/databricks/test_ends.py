@@ -15,7 +15,7 @@ from healthcare_assets.environments import Environment, environment_from
 from healthcare_assets_tests.databricks.clock import ImpatientClock
 from healthcare_assets_tests.databricks.dev import Dev, said_of
 from healthcare_assets_tests.workspace.emulator import Fault
-from healthcare_assets_tests.workspace.waiting import until
+from healthcare_assets_tests.workspace.running import until
 
 pytestmark = pytest.mark.slow
 

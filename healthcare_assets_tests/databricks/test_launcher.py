@@ -20,7 +20,7 @@ def test_dagster_is_told_what_it_is_told_of_a_step_in_process(
 
     def told(result: Any) -> list[tuple[str, ...]]:
         assert result.success
-        found = []
+        found: list[tuple[str, ...]] = []
         for event in result.all_events:
             if event.event_type_value == "ASSET_MATERIALIZATION":
                 materialized = event.event_specific_data.materialization

@@ -1,11 +1,20 @@
 """The emulated Databricks workspace as fixtures: one server for the whole run, emptied for each test."""
 
 import os
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from healthcare_assets_tests.workspace.emulator import Workspace, missing, running_workspace
+from healthcare_assets_tests.workspace.spark_cluster import spark_conf, warehouse_of
+
+
+@pytest.fixture(scope="session")
+def cluster_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the Spark of the workspace's jobs keeps what it has."""
+    return tmp_path_factory.mktemp("cluster")
 
 
 def require_emulator() -> None:
@@ -19,15 +28,31 @@ def require_emulator() -> None:
 
 
 @pytest.fixture(scope="session")
-def workspace_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
+def workspace_server(tmp_path_factory: pytest.TempPathFactory, cluster_folder: Path) -> Iterator[Workspace]:
     """A workspace that lasts; see `workspace`."""
     require_emulator()
-    with running_workspace(tmp_path_factory.mktemp("workspace"), job_environment={}) as workspace:
+    environment = spark_conf(cluster_folder)
+    with running_workspace(tmp_path_factory.mktemp("workspace"), job_environment=environment) as workspace:
         yield workspace
 
 
 @pytest.fixture
-def workspace(workspace_server: Workspace) -> Iterator[Workspace]:
-    """An emulated Databricks workspace without jobs, runs or faults; nothing of a job is left after the test."""
+def workspace(workspace_server: Workspace, cluster_folder: Path) -> Iterator[Workspace]:
+    """An emulated Databricks workspace without jobs, runs, faults or tables; a test leaves nothing of a job behind."""
     yield workspace_server
     workspace_server.reset()
+    shutil.rmtree(warehouse_of(cluster_folder), ignore_errors=True)
+
+
+@pytest.fixture
+def warehouse(workspace: Workspace, cluster_folder: Path) -> Path:
+    """Where the jobs' table `spark_catalog.<schema>.<table>` lies: `<schema>.db/<table>` in here."""
+    return warehouse_of(cluster_folder)
+
+
+@pytest.fixture
+def hasty_sdk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The Databricks SDK of this process tries again at once, and not after the seconds that it would wait."""
+    from databricks.sdk.clock import RealClock
+
+    monkeypatch.setattr(RealClock, "sleep", lambda *_: None)

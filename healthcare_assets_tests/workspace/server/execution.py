@@ -12,12 +12,12 @@ from pathlib import Path
 
 from healthcare_assets_tests.workspace.server import libraries, processes
 from healthcare_assets_tests.workspace.server.compute import ClusterError, Compute
+from healthcare_assets_tests.workspace.server.graph import conclude, dependencies, excluded, stopped
 from healthcare_assets_tests.workspace.server.libraries import LibraryError
 from healthcare_assets_tests.workspace.server.records import Attempt, Json, Run
 
-_WHEEL_ENTRY = Path(__file__).with_name("wheel_entry.py")
+_WHEEL_ENTRY = Path(__file__).parents[1] / "on_cluster" / "wheel_entry.py"
 _REFERENCE = re.compile(r"\{\{\s*([\w.]+)\s*\}\}")
-_FAILED = ("FAILED", "TIMEDOUT", "UPSTREAM_FAILED")
 _RUNNABLE = ("spark_python_task", "python_wheel_task")
 
 
@@ -77,27 +77,43 @@ class Runner:
             run.stop_it("CANCELED")
         await asyncio.gather(*self._going)
 
+    async def _turn(self, run: Run) -> None:
+        """Wait until the job may have one run more; a run that is stopped waits no longer."""
+        while run.queued_behind and run.stop_as is None:
+            going = [other for other in run.queued_behind if not other.state.ended]
+            if len(going) < run.at_most:
+                break
+            run.state.life_cycle = "QUEUED"
+            waits = [asyncio.create_task(event.wait()) for event in (run.stop, *(other.over for other in going))]
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            for wait in waits:
+                wait.cancel()
+
     async def _execute(self, run: Run) -> None:
+        await self._turn(run)
         first = {attempt.key: attempt for attempt in run.attempts}
         deadline = None
         if run.timeout:
             deadline = asyncio.get_running_loop().call_later(run.timeout, run.stop_it, "TIMEDOUT")
-        try:
-            await asyncio.gather(*(self._task(run, attempt, first) for attempt in list(run.attempts)))
-        finally:
-            if deadline is not None:
-                deadline.cancel()
-        _conclude(run)
+        tries = list(run.attempts)
+        faults = await asyncio.gather(*(self._task(run, attempt, first) for attempt in tries), return_exceptions=True)
+        for attempt, fault in zip(tries, faults, strict=True):
+            if fault is not None:  # of the emulator itself
+                attempt.state.finish("FAILED", f"The emulator: {fault!r}", life_cycle="INTERNAL_ERROR")
+        if deadline is not None:
+            deadline.cancel()
+        conclude(run)
+        run.over.set()
 
     async def _task(self, run: Run, first: Attempt, all_first: Mapping[str, Attempt]) -> None:
         """The task after its dependencies, as often as it may be tried."""
-        upstream = [all_first[key] for key in _dependencies(first.spec) if key in all_first]
+        upstream = [all_first[key] for key in dependencies(first.spec) if key in all_first]
         try:
             await asyncio.gather(*(attempt.done.wait() for attempt in upstream))
             newest = {attempt.key: attempt for attempt in run.latest()}
-            excluded = _excluded(first.spec, [newest[attempt.key] for attempt in upstream])
-            if excluded and run.stop_as is None:
-                first.state.finish(excluded, "Upstream tasks did not end as this task wants it.")
+            instead = excluded(first.spec, [newest[attempt.key] for attempt in upstream])
+            if instead and run.stop_as is None:
+                first.state.finish(instead, "Upstream tasks did not end as this task wants it.")
                 return
             attempt = first
             await self._attempt(run, attempt)
@@ -113,7 +129,7 @@ class Runner:
 
     async def _attempt(self, run: Run, attempt: Attempt) -> None:
         if run.stop_as is not None:
-            attempt.state.finish(run.stop_as, _stopped(run.stop_as))
+            attempt.state.finish(run.stop_as, stopped(run.stop_as))
             return
         try:
             place = await self.compute.place(run, attempt.spec)
@@ -127,14 +143,14 @@ class Runner:
         except TaskError as error:
             attempt.state.finish("FAILED", str(error), life_cycle="INTERNAL_ERROR")
         else:
-            own = self.site.environment.get("PYTHONPATH", "")
-            on_path = ":".join(map(str, [*path, *([own] if own else [])]))
-            environment = {**self.site.environment, **place.environment, "PYTHONPATH": on_path}
+            environment = {**self.site.environment, **place.environment}
+            path += [Path(entry) for entry in environment.get("PYTHONPATH", "").split(":") if entry]
+            environment["PYTHONPATH"] = ":".join(map(str, path))
             await self._process(run, attempt, argv, environment)
 
     async def _process(self, run: Run, attempt: Attempt, argv: list[str], environment: Mapping[str, str]) -> None:
         if run.stop_as is not None:
-            attempt.state.finish(run.stop_as, _stopped(run.stop_as))
+            attempt.state.finish(run.stop_as, stopped(run.stop_as))
             return
         folder = self.site.data / "runs" / str(attempt.run_id)
         process = await processes.start(argv, environment=environment, task_run=attempt.run_id, folder=folder)
@@ -142,20 +158,20 @@ class Runner:
         attempt.argv, attempt.pid, attempt.state.life_cycle = argv, process.pid, "RUNNING"
         if run.stop_as is None:
             run.state.life_cycle = "RUNNING"
-        ended, stopped = asyncio.create_task(process.wait()), asyncio.create_task(run.stop.wait())
+        ended, interrupted = asyncio.create_task(process.wait()), asyncio.create_task(run.stop.wait())
         limit = attempt.spec.get("timeout_seconds") or None
-        await asyncio.wait({ended, stopped}, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({ended, interrupted}, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
         natural = ended.done()
         if not natural:
             attempt.state.life_cycle = "TERMINATING"
         await processes.end(process, attempt.run_id)
         await ended
-        stopped.cancel()
+        interrupted.cancel()
         attempt.exit_code = process.returncode
         attempt.output = _output(folder, failed=process.returncode != 0)
         if not natural:
             result = run.stop_as or "TIMEDOUT"
-            attempt.state.finish(result, _stopped(result))
+            attempt.state.finish(result, stopped(result))
         elif process.returncode == 0:
             attempt.state.finish("SUCCESS")
         else:
@@ -198,73 +214,12 @@ class Runner:
         raise TaskError(f"This workspace runs {' and '.join(_RUNNABLE)}, not {', '.join(kinds)}.")
 
 
-def _dependencies(task: Json) -> list[str]:
-    return [dependency["task_key"] for dependency in task.get("depends_on") or []]
-
-
-def check_graph(tasks: Iterable[Json]) -> str | None:
-    """What is wrong with the dependencies of the tasks."""
-    waiting = {task["task_key"]: set(_dependencies(task)) for task in tasks}
-    for key, needed in waiting.items():
-        for unknown in needed - waiting.keys():
-            return f"Task '{key}' depends on the unknown task '{unknown}'."
-    while waiting:
-        ready = {key for key, needed in waiting.items() if not needed & waiting.keys()}
-        if not ready:
-            return f"The tasks {', '.join(sorted(waiting))} depend on each other."
-        waiting = {key: needed for key, needed in waiting.items() if key not in ready}
-    return None
-
-
-def _excluded(task: Json, upstream: list[Attempt]) -> str | None:
-    """As what a task ends that need not run after these, None when it is to run."""
-    results = [attempt.state.result for attempt in upstream]
-    failed = [result for result in results if result in _FAILED]
-    wanted = {
-        "ALL_SUCCESS": all(result == "SUCCESS" for result in results),
-        "ALL_DONE": True,
-        "NONE_FAILED": not failed,
-        "AT_LEAST_ONE_SUCCESS": "SUCCESS" in results,
-        "AT_LEAST_ONE_FAILED": bool(failed),
-        "ALL_FAILED": len(failed) == len(results),
-    }
-    if not results or wanted[task.get("run_if", "ALL_SUCCESS")]:
-        return None
-    if "CANCELED" in results or "UPSTREAM_CANCELED" in results:
-        return "UPSTREAM_CANCELED"
-    return "UPSTREAM_FAILED" if failed else "EXCLUDED"
-
-
 def _again(attempt: Attempt) -> bool:
     retries = attempt.spec.get("max_retries", 0)
     worth = attempt.state.result == "FAILED" or (
         attempt.state.result == "TIMEDOUT" and bool(attempt.spec.get("retry_on_timeout"))
     )
     return worth and (retries < 0 or attempt.number < retries)
-
-
-def _stopped(result: str) -> str:
-    return "Run cancelled." if result == "CANCELED" else "Run timed out."
-
-
-def _conclude(run: Run) -> None:
-    """A run is what its last tasks were."""
-    latest = run.latest()
-    if run.stop_as is not None:
-        run.state.finish(run.stop_as, _stopped(run.stop_as))
-        return
-    inner = {key for attempt in latest for key in _dependencies(attempt.spec)}
-    last = [attempt.state.result for attempt in latest if attempt.key not in inner]
-    bad = next((attempt for attempt in latest if attempt.state.result in ("FAILED", "TIMEDOUT")), None)
-    if all(result in ("SUCCESS", "EXCLUDED") for result in last):
-        run.state.finish("SUCCESS_WITH_FAILURES" if bad else "SUCCESS")
-    elif bad is not None and bad.state.result == "TIMEDOUT":
-        run.state.finish("TIMEDOUT", f"Task {bad.key} timed out.")
-    else:
-        said = f"Task {bad.key} failed with message: {bad.state.message}." if bad else "Tasks were skipped."
-        code = bad.state.code if bad else None
-        run.state.finish("FAILED", f"{said} This caused all downstream tasks to get skipped.", code=code)
-        run.state.life_cycle = "INTERNAL_ERROR"
 
 
 def _output(folder: Path, *, failed: bool) -> Json:

@@ -8,7 +8,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from healthcare_assets_tests.workspace.server.execution import Runner, check_graph
+from healthcare_assets_tests.workspace.server.execution import Runner
+from healthcare_assets_tests.workspace.server.graph import check_graph
 from healthcare_assets_tests.workspace.server.records import ApiError, Json, Run, now
 
 Handler = Callable[[Json], Json]
@@ -92,6 +93,7 @@ class Jobs:
             run.tasks = _chosen(run.tasks, body.get("only"))
             if body.get("python_params"):
                 run.tasks = [_with_parameters(task, body["python_params"]) for task in run.tasks]
+            self._queue(run, job["settings"])
             return run
 
         answer = self._once(f"run-now {job['job_id']}", token, made)
@@ -165,8 +167,23 @@ class Jobs:
         run = make(next(self.runner.ids))
         if token:
             self.tokens[of, token] = run.run_id
-        self.runner.start(run)
+        if run.state.ended:
+            self.runner.runs[run.run_id] = run
+        else:
+            self.runner.start(run)
         return {"run_id": run.run_id}
+
+    def _queue(self, run: Run, settings: Json) -> None:
+        """A run more than the job may have at a time waits its turn, or is skipped when the job has no queue."""
+        others = [each for each in self.runner.runs.values() if each.job_id == run.job_id and not each.state.ended]
+        run.at_most = settings.get("max_concurrent_runs", 1)
+        if len(others) < run.at_most:
+            return
+        if (settings.get("queue") or {}).get("enabled"):
+            run.queued_behind = others
+            return
+        result, code = "MAXIMUM_CONCURRENT_RUNS_REACHED", "MAX_CONCURRENT_RUNS_EXCEEDED"
+        run.state.finish(result, "The job has as many runs as it may have.", life_cycle="SKIPPED", code=code)
 
     def _job(self, body: Json) -> Json:
         job_id = _number(body, "job_id")

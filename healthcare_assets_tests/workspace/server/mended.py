@@ -4,14 +4,16 @@ import base64
 from collections.abc import Awaitable, Callable
 
 from minilake.models.clusters import ClusterIdRequest, CreateClusterRequest
-from minilake.services import clusters, files, secrets
+from minilake.services import clusters, files, secrets, workspace
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from healthcare_assets_tests.workspace.server.compute import Compute
 from healthcare_assets_tests.workspace.server.jobs_api import answering
-from healthcare_assets_tests.workspace.server.records import ApiError, Json
+from healthcare_assets_tests.workspace.server.records import ApiError, Json, now
+
+_NOTEBOOK = b"# Databricks notebook source"
 
 
 def routes(compute: Compute) -> list[Route]:
@@ -20,6 +22,7 @@ def routes(compute: Compute) -> list[Route]:
         Route("/api/2.1/clusters/create", _counting(compute, _created), methods=["POST"]),
         Route("/api/2.1/clusters/start", _counting(compute, _started), methods=["POST"]),
         Route("/api/2.0/fs/files/{path:path}", _upload, methods=["PUT"]),
+        Route("/api/2.0/workspace/import", _import, methods=["POST"]),
     ]
 
 
@@ -46,6 +49,33 @@ async def _upload(request: Request) -> Response:
     draft.write_bytes(await request.body())
     draft.replace(target)
     return Response(status_code=204)
+
+
+async def _import(request: Request) -> Response:
+    """Any file, as JSON or as a form; minilake takes Python in JSON, and makes the folder that is missing."""
+    if request.headers.get("content-type", "").startswith("multipart/"):
+        async with request.form() as form:
+            sent = form["content"]
+            content = sent.encode() if isinstance(sent, str) else await sent.read()
+            given = {name: value for name, value in form.items() if isinstance(value, str)}
+        overwrite = given.get("overwrite") == "true"
+    else:
+        given = await request.json()
+        content, overwrite = base64.b64decode(given.get("content") or ""), bool(given.get("overwrite"))
+    path = given["path"]
+    target = workspace._resolve(path)
+    if not target.parent.is_dir():
+        message = f"The parent folder ({path.rpartition('/')[0]}) does not exist."
+        return JSONResponse({"error_code": "RESOURCE_DOES_NOT_EXIST", "message": message}, status_code=404)
+    if target.is_dir() or (target.exists() and not overwrite):
+        message = f"Path ({path}) already exists."
+        return JSONResponse({"error_code": "RESOURCE_ALREADY_EXISTS", "message": message}, status_code=400)
+    target.write_bytes(content)
+    notebook = given.get("format", "SOURCE") == "SOURCE" or content.startswith(_NOTEBOOK)
+    known = workspace._state["objects"].get(path) or {"object_id": workspace._next_id(), "created_at": now()}
+    kind = {"object_type": "NOTEBOOK", "language": "PYTHON"} if notebook else {"object_type": "FILE"}
+    workspace._state["objects"][path] = {**known, **kind, "modified_at": now()}
+    return JSONResponse({})
 
 
 async def _created(body: Json) -> tuple[str, bool]:

@@ -115,6 +115,10 @@ class Run:
     stop_as: str | None = None
     """CANCELED or TIMEDOUT, once somebody wants it stopped."""
     stop: asyncio.Event = field(default_factory=asyncio.Event)
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+    queued_behind: list["Run"] = field(default_factory=list)
+    at_most: int = 1
+    """How many of those before it and itself may go on at a time."""
     lost: bool = False
     started_clusters: dict[str, dict[str, str]] = field(default_factory=dict)
     """Of each job cluster of this run that was started: the wheels on it, path → content."""
