@@ -1,5 +1,6 @@
 """One MLflow run for one Dagster run: dagster-mlflow's resource opens it, the steps continue it on the cluster."""
 
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
@@ -28,8 +29,12 @@ def mlflow_run(
     settings = settings_from(variables)
     with answering(settings.tracking_uri):
         import mlflow
-        from dagster_mlflow import mlflow_tracking
         from mlflow.entities import RunStatus
+
+        with warnings.catch_warnings():
+            # All of dagster-mlflow is marked as a beta, and says so as it is imported.
+            warnings.simplefilter("ignore", dg.BetaWarning)
+            from dagster_mlflow import mlflow_tracking
 
         opened = mlflow_tracking.configured(
             {

@@ -16,6 +16,7 @@ from healthcare_assets.definitions import defs
 from healthcare_assets.environments import PROJECT_ROOT
 from healthcare_assets_tests.workspace.emulator import Workspace
 from healthcare_assets_tests.workspace.running import until
+from healthcare_assets_tests.workspace.spark_cluster import warehouse_of
 
 DAY = "2026-01-01"
 
@@ -31,6 +32,11 @@ class Dev:
     @property
     def volume(self) -> Path:
         return Path(self.variables["HEALTHCARE_VOLUME"])
+
+    @property
+    def warehouse(self) -> Path:
+        """Where the Spark of the jobs keeps the tables of its catalog."""
+        return warehouse_of(self.folder / "cluster")
 
     @property
     def before_step(self) -> Path:

@@ -23,7 +23,7 @@ def impatient_launcher(variables: Mapping[str, str] = os.environ) -> StepLaunche
 
 
 if __name__ == "__main__":
-    code_location.step_launcher = impatient_launcher
+    code_location.step_launcher = impatient_launcher  # type: ignore[attr-defined]
     with dg.DagsterInstance.get() as instance:
         code_location.defs().resolve_job_def("daily_patients").execute_in_process(
             instance=instance,
