@@ -61,6 +61,10 @@ lint: $(DEV_READY) ## Check format, lint rules, types and the definitions
 	$(BIN)/mypy
 	$(BIN)/dg check defs
 
+.PHONY: bundle
+bundle: $(DEV_READY) ## Write the Databricks bundle anew from the table of environments
+	$(BIN)/python -m databricks_steps.bundle
+
 .PHONY: lock
 lock: ## Resolve the locks anew (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --all-extras --group dev \

@@ -5,12 +5,13 @@ from datetime import timedelta
 import dagster as dg
 
 from healthcare_assets.defs.jobs import daily_monitoring, daily_scoring, training
+from healthcare_assets.timetable import MONITORING, SCORING, TIME_ZONE, TRAINING
 
 
 @dg.schedule(
     job=daily_scoring,
-    cron_schedule="0 2 * * *",
-    execution_timezone="UTC",
+    cron_schedule=SCORING,
+    execution_timezone=TIME_ZONE,
     description="Scores the day that has just ended, at 02:00 UTC.",
 )
 def daily_scoring_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
@@ -19,8 +20,8 @@ def daily_scoring_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunReque
 
 @dg.schedule(
     job=daily_monitoring,
-    cron_schedule="0 6 * * *",
-    execution_timezone="UTC",
+    cron_schedule=MONITORING,
+    execution_timezone=TIME_ZONE,
     description="Monitors the day that has just ended, at 06:00 UTC, after its scoring.",
 )
 def daily_monitoring_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
@@ -36,6 +37,6 @@ monthly_training_schedule = dg.ScheduleDefinition(
     name="monthly_training_schedule",
     description="Trains on the first of the month, at 03:00 UTC, after the night's scoring.",
     job=training,
-    cron_schedule="0 3 1 * *",
-    execution_timezone="UTC",
+    cron_schedule=TRAINING,
+    execution_timezone=TIME_ZONE,
 )

@@ -1,0 +1,1 @@
+"""The bundle and the workflows that deploy it."""

@@ -1,0 +1,10 @@
+"""When the jobs run, as five-field crons: Dagster's schedules and the bundle's are made from these."""
+
+TIME_ZONE = "UTC"
+
+SCORING = "0 2 * * *"
+"""The day that has just ended."""
+MONITORING = "0 6 * * *"
+"""The day that has just ended, after its scoring."""
+TRAINING = "0 3 1 * *"
+"""On the first of the month, after the night's scoring."""
