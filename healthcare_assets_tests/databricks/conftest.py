@@ -1,72 +1,93 @@
-"""The environment `dev` in an emulated workspace: its volume, its clusters, its secret, as the bundle makes them."""
+"""The Databricks CLI, a workspace to deploy to, and a copy of the project to deploy from."""
 
-import base64
-from collections.abc import Iterator
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-import dagster as dg
 import pytest
 
-from databricks_steps.clusters import warm_cluster
-from healthcare_assets.compute import WarmCluster
-from healthcare_assets.environments import ENVIRONMENTS
-from healthcare_assets_tests.databricks.dev import Dev
-from healthcare_assets_tests.databricks.orchestrator import impatient_launcher
-from healthcare_assets_tests.workspace.emulator import Workspace, running_workspace
-from healthcare_assets_tests.workspace.fixtures import require_emulator
-from healthcare_assets_tests.workspace.spark_cluster import spark_conf
+from healthcare_assets_tests.databricks.workspace_server import PRINCIPAL, WorkspaceServer, workspace_server
 
-KEY = "a secret of the tests, long enough"
+ROOT = Path(__file__).parents[2]
+CACHED_CLI = ROOT / ".venv" / "share" / "databricks" / "databricks"
+EMULATOR = ROOT / ".venv" / "share" / "emulator" / "bin" / "minilake"
+
+TOKEN = "any"  # noqa: S105 - the emulator asks nobody who they are
+
+Done = subprocess.CompletedProcess[str]
+
+
+@dataclass(frozen=True)
+class Project:
+    """A copy of the project: what the CLI writes beside a bundle stays out of a developer's own."""
+
+    root: Path
+    environment: Mapping[str, str]
+
+    def cli(self, *arguments: str, folder: str = "databricks_steps", check: bool = True) -> Done:
+        return self.run("databricks", *arguments, folder=folder, check=check)
+
+    def run(self, *command: str, folder: str = ".", check: bool = True) -> Done:
+        done = subprocess.run(
+            command,
+            cwd=self.root / folder,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+        assert not (check and done.returncode), f"{' '.join(command)}\n{done.stdout}\n{done.stderr}"
+        return done
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Workspace, Path]]:
-    """A workspace with what the bundle makes in `dev`; the engine of its jobs is the order's."""
-    folder = tmp_path_factory.mktemp("workspace")
-    of_jobs = {
-        **spark_conf(folder / "cluster"),
-        "BEFORE_STEP": str(folder / "before_step.py"),
-        "PYTHONWARNINGS": "ignore",
-    }
-    require_emulator()
-    with running_workspace(folder, job_environment=of_jobs) as workspace:
-        client = workspace.client()
-        dev = ENVIRONMENTS["dev"]
-        assert dev.workspace is not None
-        daily = dev.workspace.compute["daily"]
-        assert isinstance(daily, WarmCluster)
-        client.api_client.do("POST", "/api/2.1/clusters/create", body=warm_cluster(dev, "daily", daily))
-        client.secrets.create_scope(dev.workspace.secret_scope)
-        client.secrets.put_secret(
-            dev.workspace.secret_scope, "pseudonym_key", bytes_value=base64.b64encode(KEY.encode()).decode()
-        )
-        yield workspace, folder
+def databricks_cli() -> Path:
+    """The CLI: what DATABRICKS_CLI names, the one on the path, or the one that `make databricks-cli` has brought."""
+    for found in (os.environ.get("DATABRICKS_CLI"), shutil.which("databricks"), str(CACHED_CLI)):
+        if found and Path(found).is_file() and _is_todays(found):
+            return Path(found)
+    pytest.skip("no Databricks CLI on this machine: set DATABRICKS_CLI to one, or try `make databricks-cli`")
 
 
-@pytest.fixture
-def dev(server: tuple[Workspace, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Dev]:
-    """The environment for one test: the workspace empty, the volume new, the steps on Polars, which starts quickly."""
-    workspace, folder = server
-    for variable in ("HEALTHCARE_SOURCE", "HEALTHCARE_OUTCOMES", "HEALTHCARE_FIRST_DAY", "HEALTHCARE_PSEUDONYM_KEY"):
-        monkeypatch.delenv(variable, raising=False)
-    variables = {
-        **workspace.login,
-        "HEALTHCARE_ENV": "dev",
-        "HEALTHCARE_ENGINE": "polars",
-        "HEALTHCARE_HOME": str(tmp_path / "home"),
-        "HEALTHCARE_VOLUME": str(workspace.volume_root / tmp_path.name / "dev"),
-        "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db",
-    }
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setattr("healthcare_assets.definitions.step_launcher", impatient_launcher)
-    yield Dev(workspace=workspace, folder=folder, variables=variables)
-    (folder / "before_step.py").unlink(missing_ok=True)
-    (folder / "hold").unlink(missing_ok=True)
-    workspace.reset()
+@pytest.fixture(scope="module")
+def workspace(databricks_cli: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkspaceServer]:
+    """A workspace of the module's own, with the catalogs that are there before a deployment."""
+    emulator = Path(os.environ.get("MINILAKE") or EMULATOR)
+    if not emulator.is_file():
+        pytest.skip(f"no emulator on this machine: {emulator} is not there")
+    with workspace_server(emulator, tmp_path_factory.mktemp("workspace")) as server:
+        yield server
 
 
-@pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.ephemeral() as made:
-        yield made
+@pytest.fixture(scope="module")
+def project(workspace: WorkspaceServer, databricks_cli: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A copy of the project, whose CLI is logged in at the workspace as the service principal."""
+    folder = tmp_path_factory.mktemp("deployment")
+    root, programs, home = folder / "project", folder / "bin", folder / "home"
+    for made in (root, programs, home):
+        made.mkdir()
+    for package in ("databricks_steps", "healthcare_assets"):
+        shutil.copytree(ROOT / package, root / package, ignore=shutil.ignore_patterns("__pycache__", ".*", "dist"))
+    (root / ".venv").symlink_to(ROOT / ".venv")
+    (programs / "databricks").symlink_to(databricks_cli)
+    return Project(
+        root,
+        {
+            "PATH": f"{programs}:{os.environ['PATH']}",
+            "HOME": str(home),
+            "DATABRICKS_HOST": workspace.host,
+            "DATABRICKS_TOKEN": TOKEN,
+            **{f"BUNDLE_VAR_{target}_service_principal": PRINCIPAL for target in ("staging", "prod")},
+        },
+    )
+
+
+def _is_todays(program: str) -> bool:
+    """Not the CLI of old, which had the same name and knew no bundles."""
+    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=False, timeout=60)
+    return said.stdout.startswith("Databricks CLI v")
