@@ -33,7 +33,7 @@ MAVEN_COPY := mvn -q -B org.apache.maven.plugins:maven-dependency-plugin:3.8.1:c
 
 .PHONY: help
 help: ## Show the commands
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
 .PHONY: run
 run: $(ENGINE_READY) ## Materialise the graph end to end and say what happened
@@ -64,6 +64,17 @@ lint: $(DEV_READY) ## Check format, lint rules, types and the definitions
 .PHONY: bundle
 bundle: $(DEV_READY) ## Write the Databricks bundle anew from the table of environments
 	$(BIN)/python -m databricks_steps.bundle
+
+# The tests that deploy use it where it is, and say so where it is not. It may fail: not every registry has the module.
+DATABRICKS_CLI_VERSION := v1.13.0
+.PHONY: databricks-cli
+databricks-cli: ## Get the Databricks CLI for the tests that deploy (needs Go)
+	@if test -x $(VENV)/share/databricks/databricks; then echo "It is there: $(VENV)/share/databricks/databricks"; \
+	elif ! command -v go >/dev/null; then echo "No Go on this machine: the tests that deploy are left out."; \
+	else GOBIN="$(CURDIR)/$(VENV)/share/databricks" go install github.com/databricks/cli@$(DATABRICKS_CLI_VERSION) && \
+		mv $(VENV)/share/databricks/cli $(VENV)/share/databricks/databricks || \
+		echo "The Databricks CLI could not be installed: the tests that deploy are left out."; \
+	fi
 
 .PHONY: lock
 lock: ## Resolve the locks anew (needs uv)

@@ -82,6 +82,7 @@ def project(workspace: WorkspaceServer, databricks_cli: Path, tmp_path_factory: 
             "HOME": str(home),
             "DATABRICKS_HOST": workspace.host,
             "DATABRICKS_TOKEN": TOKEN,
+            "DATABRICKS_AUTH_TYPE": "pat",
             **{f"BUNDLE_VAR_{target}_service_principal": PRINCIPAL for target in ("staging", "prod")},
         },
     )
