@@ -12,7 +12,7 @@ import healthcare_assets.definitions as code_location
 from databricks_steps.databricks_launcher import DatabricksStepLauncher
 from databricks_steps.launcher import StepLauncher
 from databricks_steps.workspace import open_workspace
-from healthcare_assets_tests.databricks.clock import ImpatientClock
+from healthcare_assets_tests.launching.clock import ImpatientClock
 
 
 def impatient_launcher(variables: Mapping[str, str] = os.environ) -> StepLauncher:

@@ -12,8 +12,8 @@ import pytest
 from databricks_steps.databricks_launcher import DatabricksStepLauncher
 from databricks_steps.workspace import open_workspace
 from healthcare_assets.environments import Environment, environment_from
-from healthcare_assets_tests.databricks.clock import ImpatientClock
-from healthcare_assets_tests.databricks.dev import Dev, said_of
+from healthcare_assets_tests.launching.clock import ImpatientClock
+from healthcare_assets_tests.launching.dev import Dev, said_of
 from healthcare_assets_tests.workspace.emulator import Fault
 from healthcare_assets_tests.workspace.running import until
 

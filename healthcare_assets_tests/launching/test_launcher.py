@@ -5,7 +5,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from healthcare_assets_tests.databricks.dev import Dev, failure_of, said_of
+from healthcare_assets_tests.launching.dev import Dev, failure_of, said_of
 from healthcare_assets_tests.workspace.emulator import Fault
 
 pytestmark = pytest.mark.slow

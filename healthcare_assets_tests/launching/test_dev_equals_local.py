@@ -15,9 +15,9 @@ from healthcare_assets.domain.synthetic import SyntheticPopulation
 from healthcare_assets.domain.tables import TABLES
 from healthcare_assets.resources.polars_lakehouse import PolarsLakehouse
 from healthcare_assets.resources.source import SyntheticSource
-from healthcare_assets_tests.databricks.conftest import KEY
-from healthcare_assets_tests.databricks.dev import DAY, Dev
-from healthcare_assets_tests.databricks.mlflow_server import mlflow_server
+from healthcare_assets_tests.launching.conftest import KEY
+from healthcare_assets_tests.launching.dev import DAY, Dev
+from healthcare_assets_tests.launching.mlflow_server import mlflow_server
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
 

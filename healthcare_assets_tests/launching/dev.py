@@ -83,7 +83,7 @@ class Dev:
         """A process that materialises bronze_patients, with a Dagster storage that outlives it."""
         self.dagster_home.mkdir(parents=True, exist_ok=True)
         return subprocess.Popen(
-            [sys.executable, "-m", "healthcare_assets_tests.databricks.orchestrator", DAY],
+            [sys.executable, "-m", "healthcare_assets_tests.launching.orchestrator", DAY],
             cwd=PROJECT_ROOT,
             env={**os.environ, "DAGSTER_HOME": str(self.dagster_home), "PYTHONWARNINGS": "ignore"},
             stdout=subprocess.DEVNULL,
