@@ -128,6 +128,10 @@ class Workspace:
         """The workspace knows the run no more; its processes end, unless they are to go on unseen."""
         self._ask("lose_run", {"run_id": run_id, "kill": kill})
 
+    def give_jobs(self, environment: Mapping[str, str]) -> None:
+        """The processes of jobs have these variables besides, until the next `reset`."""
+        self._ask("environment", dict(environment))
+
     def slow_clusters(self, seconds: float) -> None:
         """Clusters take so long to come up. Their runs are PENDING meanwhile."""
         self._ask("clusters", {"start_seconds": seconds})

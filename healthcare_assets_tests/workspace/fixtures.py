@@ -3,12 +3,14 @@
 import os
 import shutil
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
+from shutil import which
 
 import pytest
 
 from healthcare_assets_tests.workspace.emulator import Workspace, missing, running_workspace
-from healthcare_assets_tests.workspace.spark_cluster import spark_conf, warehouse_of
+from healthcare_assets_tests.workspace.spark_cluster import WarmSpark, running_spark, spark_conf, warehouse_of
 
 
 @pytest.fixture(scope="session")
@@ -42,6 +44,28 @@ def workspace(workspace_server: Workspace, cluster_folder: Path) -> Iterator[Wor
     yield workspace_server
     workspace_server.reset()
     shutil.rmtree(warehouse_of(cluster_folder), ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def spark_server(cluster_folder: Path) -> Iterator[WarmSpark]:
+    """A Spark that lasts; see `warm_spark`."""
+    missing_tools = [what for what, there in (("java", which("java")), ("pyspark", find_spec("pyspark"))) if not there]
+    if missing_tools:
+        reason = f"no Spark tests on this machine: {' and '.join(missing_tools)} not found"
+        if os.environ.get("CI"):
+            pytest.fail(f"{reason}, and in CI they must run")
+        pytest.skip(reason)
+    with running_spark(cluster_folder) as spark:
+        yield spark
+
+
+@pytest.fixture
+def warm_spark(workspace: Workspace, spark_server: WarmSpark) -> Iterator[WarmSpark]:
+    """Jobs of the workspace find a Spark that is up. Without this each starts its own, as on a cluster of its own."""
+    workspace.give_jobs({"SPARK_REMOTE": spark_server.remote})
+    yield spark_server
+    workspace.reset()
+    spark_server.forget()
 
 
 @pytest.fixture

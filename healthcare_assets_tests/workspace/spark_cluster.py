@@ -1,11 +1,17 @@
 """What a cluster has and a bare process has not: a Spark with Delta Lake, and tables that outlast a job."""
 
+import os
+import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from healthcare_assets.resources.spark_session import DELTA_COORDINATES
 
 _ON_CLUSTER = Path(__file__).with_name("on_cluster")
+_ROOT = Path(__file__).parents[2]
 _TO_START_SOON = (
     # Of a job of seconds most is the JVM's start: compiling its code well costs more than running it.
     "-XX:+UseSerialGC",
@@ -40,6 +46,54 @@ def spark_conf(folder: Path) -> dict[str, str]:
         "PYTHONPATH": str(_ON_CLUSTER),
         "EMULATED_WAREHOUSE": str(warehouse_of(folder)),
     }
+
+
+@dataclass(frozen=True)
+class WarmSpark:
+    """A Spark that is up already, as that of a shared cluster or of serverless compute, over Spark Connect."""
+
+    remote: str
+    """For the variable SPARK_REMOTE."""
+    forget: Callable[[], None]
+    """Drops all schemas with their tables."""
+
+
+@contextmanager
+def running_spark(folder: Path) -> Iterator[WarmSpark]:
+    """One Spark for many jobs, with the settings and the tables of `spark_conf`.
+
+    A job on it is quicker by the start of a JVM. What a job maps through Python runs here, with the modules of the
+    project and not with those of the job's wheel.
+    """
+    environment = {**os.environ, **spark_conf(folder)}
+    environment["PYTHONPATH"] += f"{os.pathsep}{_ROOT}"
+    with (folder / "spark-server.log").open("wb") as log:
+        server = subprocess.Popen(
+            [sys.executable, str(_ON_CLUSTER / "spark_server.py")],
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        )
+    with server:
+        assert server.stdin is not None
+        assert server.stdout is not None
+        asked, answers = server.stdin, server.stdout
+
+        def answer() -> str:
+            said = answers.readline().strip()
+            if not said:
+                raise RuntimeError(f"Spark is gone: {(folder / 'spark-server.log').read_text()[-3000:]}")
+            return said
+
+        def forget() -> None:
+            asked.write("\n")
+            asked.flush()
+            answer()
+
+        yield WarmSpark(f"sc://127.0.0.1:{answer()}", forget)
 
 
 def _settings(folder: Path) -> dict[str, str]:

@@ -2,15 +2,15 @@
 
 import os
 import shutil
-import subprocess
-import sys
-import textwrap
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from databricks.sdk import WorkspaceClient
 from deltalake import DeltaTable
 
-from healthcare_assets_tests.workspace.spark_cluster import spark_conf, warehouse_of
+from healthcare_assets_tests.workspace.running import printed, results, submitted
 
 FIRST = """
     from pyspark.sql import SparkSession
@@ -33,28 +33,36 @@ SECOND = """
 """
 
 
-@pytest.mark.spark
-@pytest.mark.slow
-def test_a_job_finds_and_merges_into_the_table_of_an_earlier_one(tmp_path: Path) -> None:
+pytestmark = [pytest.mark.spark, pytest.mark.slow]
+
+
+@pytest.fixture(autouse=True)
+def with_java() -> None:
     if not shutil.which("java"):
         if os.environ.get("CI"):
             pytest.fail("no Java on this machine, and in CI the tests on Spark must run")
         pytest.skip("no Spark tests on this machine: java not found")
-    environment = {**os.environ, **spark_conf(tmp_path)}
 
-    def job(code: str) -> str:
-        done = subprocess.run(
-            [sys.executable, "-c", textwrap.dedent(code)],
-            env=environment,
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr[-3000:]
-        return done.stdout
 
-    job(FIRST)
-    assert job(SECOND) == "[('a', 1.0), ('b', 2.0)]\n"
-    stored = DeltaTable(warehouse_of(tmp_path) / "insurance.db" / "costs").to_pyarrow_table()
-    assert sorted(zip(*stored.to_pydict().values(), strict=True)) == [("a", 1.0), ("b", 3.0), ("c", 4.0)]
+def test_a_job_finds_and_merges_into_the_table_of_an_earlier_one(
+    client: WorkspaceClient, script: Callable[[str], str], warehouse: Path
+) -> None:
+    assert results(submitted(client, script(FIRST))) == {"step": "SUCCESS"}
+    second = submitted(client, script(SECOND))
+    assert printed(client, second)[0] == "[('a', 1.0), ('b', 2.0)]"
+    assert costs(warehouse) == [("a", 1.0), ("b", 3.0), ("c", 4.0)]
+
+
+@pytest.mark.usefixtures("warm_spark")
+@pytest.mark.parametrize("again", [False, True])
+def test_jobs_on_a_spark_that_is_up_find_each_others_tables_and_none_of_another_test(
+    client: WorkspaceClient, script: Callable[[str], str], warehouse: Path, again: bool
+) -> None:
+    assert results(submitted(client, script(FIRST))) == {"step": "SUCCESS"}
+    assert printed(client, submitted(client, script(SECOND)))[0] == "[('a', 1.0), ('b', 2.0)]"
+    assert costs(warehouse) == [("a", 1.0), ("b", 3.0), ("c", 4.0)]
+
+
+def costs(warehouse: Path) -> list[tuple[Any, ...]]:
+    stored = DeltaTable(warehouse / "insurance.db" / "costs").to_pyarrow_table()
+    return sorted(zip(*stored.to_pydict().values(), strict=True))

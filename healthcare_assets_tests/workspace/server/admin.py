@@ -41,6 +41,10 @@ def admin_app(front: FaultyWorkspace, jobs: Jobs) -> Starlette:
         runner.compute.start_seconds = (await request.json())["start_seconds"]
         return JSONResponse({})
 
+    async def environment(request: Request) -> Response:
+        runner.more_environment = await request.json()
+        return JSONResponse({})
+
     async def reset(_: Request) -> Response:
         front.arrange([], seed=0)
         await runner.stop_all()
@@ -54,6 +58,7 @@ def admin_app(front: FaultyWorkspace, jobs: Jobs) -> Starlette:
             Route("/_emulator/report", report),
             Route("/_emulator/lose_run", lose_run, methods=["POST"]),
             Route("/_emulator/clusters", clusters, methods=["POST"]),
+            Route("/_emulator/environment", environment, methods=["POST"]),
             Route("/_emulator/reset", reset, methods=["POST"]),
         ]
     )

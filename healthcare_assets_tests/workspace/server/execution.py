@@ -59,6 +59,7 @@ class Runner:
     compute: Compute = field(default_factory=Compute)
     runs: dict[int, Run] = field(default_factory=dict)
     processes_started: int = 0
+    more_environment: dict[str, str] = field(default_factory=dict)
     ids: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1001))
     _going: set["asyncio.Task[None]"] = field(default_factory=set)
 
@@ -143,7 +144,7 @@ class Runner:
         except TaskError as error:
             attempt.state.finish("FAILED", str(error), life_cycle="INTERNAL_ERROR")
         else:
-            environment = {**self.site.environment, **place.environment}
+            environment = {**self.site.environment, **self.more_environment, **place.environment}
             path += [Path(entry) for entry in environment.get("PYTHONPATH", "").split(":") if entry]
             environment["PYTHONPATH"] = ":".join(map(str, path))
             await self._process(run, attempt, argv, environment)

@@ -33,6 +33,7 @@ class Jobs:
         self.runner.compute.starts.clear()
         self.runner.compute.start_seconds = 0
         self.runner.processes_started = 0
+        self.runner.more_environment = {}
 
     def create(self, body: Json) -> Json:
         _check(body)
