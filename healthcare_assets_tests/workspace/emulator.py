@@ -168,9 +168,11 @@ class Workspace:
 
 def missing() -> str | None:
     """What this machine lacks for a workspace, None when it has everything."""
-    if any(_ENVIRONMENT.glob(".ready-*")):
-        return None
-    return "the Databricks emulator is not installed (make emulator)"
+    if not any(_ENVIRONMENT.glob(".ready-*")):
+        return "the Databricks emulator is not installed (make emulator)"
+    if not Path("/proc/self/environ").exists():
+        return "it has no /proc to find the processes of a job in"
+    return None
 
 
 @contextmanager

@@ -66,7 +66,15 @@ async def serve(settings: Path, report_to: int) -> None:
         of_tests = scope["type"] == "http" and scope["path"].startswith("/_emulator/")
         await (admin if of_tests else front)(scope, receive, send)
 
-    config = uvicorn.Config(app, loop="asyncio", http="h11", log_level="warning", timeout_graceful_shutdown=1)
+    config = uvicorn.Config(
+        app,
+        loop="asyncio",
+        http="h11",
+        log_level="warning",
+        # A connection is only ever lost because a test wants it.
+        timeout_keep_alive=3600,
+        timeout_graceful_shutdown=1,
+    )
     server = ReportingServer(config, report_to=report_to, port=port)
 
     def stop() -> None:

@@ -91,7 +91,8 @@ class FaultyWorkspace:
             await self._allowed(scope, receive, keeping)
         elif fault.answer != "drop":
             await _read_to_the_end(receive)
-        await asyncio.sleep(fault.delay)
+        if fault.delay:
+            await _pause(receive, fault.delay)
         if fault.answer == "drop":
             await _drop(receive)
         elif isinstance(fault.answer, int):
@@ -114,6 +115,18 @@ async def _read_to_the_end(receive: Receive) -> None:
         pass
 
 
+async def _pause(receive: Receive, seconds: float) -> None:
+    """So long, or until nobody waits any more."""
+    gone = asyncio.create_task(_disconnected(receive))
+    await asyncio.wait({gone}, timeout=seconds)
+    gone.cancel()
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
 async def _refuse(send: Send, status: int, retry_after: int | None) -> None:
     headers = [] if retry_after is None else [(b"retry-after", str(retry_after).encode())]
     if status in _GATEWAY:
@@ -133,5 +146,4 @@ async def _drop(receive: Receive) -> None:
     connection = transport.get_extra_info("socket")
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     transport.abort()
-    while (await receive())["type"] != "http.disconnect":
-        pass
+    await _disconnected(receive)

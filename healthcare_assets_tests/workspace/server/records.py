@@ -90,7 +90,7 @@ class Attempt:
 
     def described(self) -> Json:
         return {
-            **{name: value for name, value in self.spec.items() if name != "timeout_seconds"},
+            **self.spec,
             "run_id": self.run_id,
             "attempt_number": self.number,
             **self.state.described(),
