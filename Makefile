@@ -46,6 +46,10 @@ dev: $(ENGINE_READY) ## Open the Dagster UI on 127.0.0.1:3000
 	@$(BIN)/python -m healthcare_assets.dagster_home
 	@$(BIN)/dagster dev --workspace workspace.yaml --host 127.0.0.1 --port 3000
 
+.PHONY: serve
+serve: $(RUN_READY) ## Answer requests with the champion on 127.0.0.1:5001
+	@$(BIN)/python -m healthcare_assets.serve
+
 # A file's tests stay together, since they share what is expensive to make: a Spark, a trained model.
 TEST_PROCESSES ?= 2
 .PHONY: test

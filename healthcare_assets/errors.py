@@ -31,3 +31,9 @@ class QualityMonitorError(HealthcareError):
 
 class LaunchError(HealthcareError):
     """A step cannot be started in a Databricks workspace, or was lost there."""
+class RequestError(HealthcareError):
+    """A request for predictions cannot be answered, and whoever sent it can put it right."""
+
+
+class ServingError(HealthcareError):
+    """The champion cannot be put behind its endpoint, or be served from this machine."""

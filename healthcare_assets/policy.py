@@ -154,6 +154,17 @@ class AlertRules:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ServingRules:
+    """What a request for predictions may ask."""
+
+    maximum_records: int = 10_000
+    longest_reference: int = 100
+    """Characters."""
+    maximum_body_bytes: int = 16 * 1024 * 1024
+    """As much as a serving endpoint of Databricks takes."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Policy:
     """All thresholds together."""
 
@@ -167,6 +178,7 @@ class Policy:
     monitoring: MonitoringRules = field(default_factory=MonitoringRules)
     retraining: RetrainingRules = field(default_factory=RetrainingRules)
     alerts: AlertRules = field(default_factory=AlertRules)
+    serving: ServingRules = field(default_factory=ServingRules)
 
 
 POLICY = Policy()

@@ -122,6 +122,13 @@ def load_probe(folder: Path, digests: Mapping[str, str]) -> Probe:
     return probe
 
 
+def export(folder: Path, digests: Mapping[str, str], *, to: Path) -> dict[str, str]:
+    """Copy what predicting needs into a folder that exists; returns the files' digests. RegistryError as `load`."""
+    for name in (PIPELINE_FILE, REFERENCE_FILE):
+        _read(folder / name, digests, (to / name).write_bytes)
+    return {name: digests[name] for name in (PIPELINE_FILE, REFERENCE_FILE)}
+
+
 def _unpacked(path: Path, digests: Mapping[str, str]) -> Any:  # noqa: ANN401 - whatever was packed
     import skops.io
 

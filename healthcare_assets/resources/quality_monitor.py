@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from healthcare_assets.errors import QualityMonitorError
+from healthcare_assets.resources import workspace
+from healthcare_assets.resources.workspace import said
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
@@ -35,14 +37,7 @@ class RefreshedMonitor:
 
 def open_client() -> "WorkspaceClient":
     """A client of the workspace that the environment names. Raises QualityMonitorError when none can be had."""
-    from databricks.sdk import WorkspaceClient
-
-    try:
-        return WorkspaceClient()
-    except ValueError as error:
-        raise QualityMonitorError(
-            "The Databricks workspace cannot be entered: set DATABRICKS_HOST and its credentials, or run this in it."
-        ) from error
+    return workspace.open_client(QualityMonitorError)
 
 
 def ensure_monitor(
@@ -166,26 +161,20 @@ def _answering(table: str, baseline_table: str) -> Iterator[None]:
         yield
     except Unauthenticated as error:
         raise QualityMonitorError(
-            f"The workspace does not know who asks for the monitor of {table} ({_said(error)}): renew the credentials."
+            f"The workspace does not know who asks for the monitor of {table} ({said(error)}): renew the credentials."
         ) from error
     except PermissionDenied as error:
         raise QualityMonitorError(
-            f"The monitor of {table} may not be made or refreshed ({_said(error)}): grant this job's user USE CATALOG "
+            f"The monitor of {table} may not be made or refreshed ({said(error)}): grant this job's user USE CATALOG "
             "and USE SCHEMA, and make it the owner of the table."
         ) from error
     except NotFound as error:
         raise QualityMonitorError(
-            f"The monitor of {table} lacks a table ({_said(error)}): materialise predictions, and trained_model for "
+            f"The monitor of {table} lacks a table ({said(error)}): materialise predictions, and trained_model for "
             f"{baseline_table}, first."
         ) from error
     except (DatabricksError, TimeoutError, OSError) as error:
         raise QualityMonitorError(
-            f"The workspace did not take the monitor of {table} ({_said(error)}): "
+            f"The workspace did not take the monitor of {table} ({said(error)}): "
             "materialise predictions_quality_monitor again in some minutes."
         ) from error
-
-
-def _said(error: Exception) -> str:
-    """The first line, without the client's settings, which the SDK appends to a refusal."""
-    said = str(error).partition(" Config: ")[0].strip().splitlines()
-    return (said or [type(error).__name__])[0].rstrip(".")

@@ -171,6 +171,10 @@ class ModelRegistry:
         """The pipelines of the version's folds, which judge it on patients that it was trained on."""
         return model_artifact.load_folds(self._folder(version), self._digests(version))
 
+    def export(self, version: ModelVersion, *, to: Path) -> dict[str, str]:
+        """Copy what predicting with the version needs into a folder; returns the files' digests. Raises as `load`."""
+        return model_artifact.export(self._folder(version), self._digests(version), to=to)
+
     def load_probe(self, version: ModelVersion) -> model_artifact.Probe:
         """What the model predicted for made-up patients in the process that made it."""
         return model_artifact.load_probe(self._folder(version), self._digests(version))
@@ -247,6 +251,12 @@ class ModelRegistry:
         with answering(self.tracking_uri):
             folder = str(self._client.get_run(version.run_id).info.artifact_uri)
         return f"{unquote(folder.removeprefix('file://'))}/{path}"
+
+    @property
+    def client(self) -> "MlflowClient":
+        """MLflow itself, for what belongs to the registry and is no version of the model."""
+        with answering(self.tracking_uri):
+            return self._client
 
     @cached_property
     def _client(self) -> "MlflowClient":

@@ -73,6 +73,12 @@ STEPS: Mapping[str, Step] = {
             module="healthcare_assets.steps.quality_monitor",
             assets=("predictions_quality_monitor",),
         ),
+        Step(
+            name="serving",
+            module="healthcare_assets.steps.serving",
+            assets=("serving_endpoint",),
+            daily=False,
+        ),
     )
 }
 
@@ -89,9 +95,14 @@ def code_version(step: str) -> str:
 
 
 def code_files(step: str) -> frozenset[Path]:
-    """The files that the step runs: follows the import statements from its module on, inside the package."""
+    """The files that the step runs."""
+    return files_of_module(STEPS[step].module)
+
+
+def files_of_module(module: str) -> frozenset[Path]:
+    """The files that the module runs: follows the import statements from it on, inside the package."""
     files: set[Path] = set()
-    waiting = list(_files_of(STEPS[step].module))
+    waiting = list(_files_of(module))
     while waiting:
         path = waiting.pop()
         if path not in files:

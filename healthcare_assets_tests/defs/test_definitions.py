@@ -60,6 +60,7 @@ GRAPH = {
     "drift_report": MONITORED,
     "model_performance": MONITORED,
     "predictions_quality_monitor": {"predictions"},
+    "serving_endpoint": {"champion_history"},
 }
 CHECKS = {
     "silver_patients": {"schema_matches_contract", "no_record_lost", "quarantine_rate", "one_row_per_patient"},
@@ -173,6 +174,7 @@ def test_the_daily_job_does_not_train_and_the_training_job_is_not_partitioned() 
         "training_patients",
         "governance_verdict",
         "champion_history",
+        "serving_endpoint",
     }
     assert training.partitions_def is None
 
