@@ -36,6 +36,8 @@ _REFUSED_RECORDS_LISTED = 5
 _NO_VALUE = "[]"
 _WHOLE_NUMBERS = 10**18
 """Whole numbers below it are written out; the others are out of any range, and some too long to be written at all."""
+_REFERENCES = 10**15
+"""Whole numbers below it are the same when a frame has made doubles of them."""
 
 
 def answers(
@@ -56,8 +58,9 @@ def answers(
     found: list[dict[str, Any]] = scored.select(list(ANSWER_COLUMNS)).to_pylist()
     if REFERENCE not in given:
         return found
-    references = [None if _is_null(record.get(REFERENCE)) else record[REFERENCE] for record in records]
-    return [{REFERENCE: reference, **answer} for reference, answer in zip(references, found, strict=True)]
+    return [
+        {REFERENCE: _reference(record.get(REFERENCE)), **answer} for record, answer in zip(records, found, strict=True)
+    ]
 
 
 def require_records(records: Sequence[Record], policy: Policy = POLICY) -> None:
@@ -81,7 +84,7 @@ def _given(records: Sequence[Record]) -> set[str]:
 def _cleaned(records: Sequence[Record], *, at: datetime, policy: Policy) -> "nw.DataFrame[Any]":
     """What cleaning makes of the records, in their order, and under no key: nobody has to be told from another."""
     texts = {
-        name: [_text(record.get(name)) for record in records] if name in RECORD_COLUMNS else [None] * len(records)
+        name: [cell_text(record.get(name)) for record in records] if name in RECORD_COLUMNS else [None] * len(records)
         for name in (*SOURCE_COLUMNS, "malformed")
     }
     day = at.date()
@@ -103,15 +106,21 @@ def _faults(records: Sequence[Record], reasons: Sequence[list[str] | None], poli
     }
 
 
-def _reference_faults(reference: object, rules: ServingRules) -> list[str]:
-    if _is_null(reference):
+def _reference_faults(given: object, rules: ServingRules) -> list[str]:
+    reference, longest = _reference(given), rules.longest_reference
+    if isinstance(reference, str) and len(reference) > longest:
+        return [f"{REFERENCE} is longer than {longest} characters"]
+    is_whole = isinstance(reference, int) and not isinstance(reference, bool) and abs(reference) < _REFERENCES
+    if reference is None or isinstance(reference, str) or is_whole:
         return []
-    if isinstance(reference, bool) or not isinstance(reference, str | int):
-        return [f"{REFERENCE} is neither text nor a whole number"]
-    if isinstance(reference, int):
-        return [f"{REFERENCE} has more than 18 digits"] if abs(reference) >= _WHOLE_NUMBERS else []
-    longest = rules.longest_reference
-    return [f"{REFERENCE} is longer than {longest} characters"] if len(reference) > longest else []
+    return [f"{REFERENCE} is neither text nor a whole number of at most 15 digits"]
+
+
+def _reference(given: object) -> object:
+    """The reference as it was before a frame made doubles of a column of whole numbers with gaps."""
+    if _is_null(given):
+        return None
+    return int(given) if isinstance(given, float) and given.is_integer() else given
 
 
 def _refuse(faults: Mapping[int, Sequence[str]], *, records: int) -> None:
@@ -127,10 +136,12 @@ def _refuse(faults: Mapping[int, Sequence[str]], *, records: int) -> None:
 
 def _is_null(value: object) -> bool:
     """Null in any of the forms in which frames hold it."""
+    if isinstance(value, Decimal):
+        return value.is_nan()
     return value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and isnan(value))
 
 
-def _text(value: object) -> str | None:
+def cell_text(value: object) -> str | None:
     """The value as a source's table would hold it: `true`, `19`, `27.9`, `1985-04-12`; null stays null.
 
     A list or an object becomes a text that stands for nothing, which cleaning refuses in its own words.

@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 _SQLITE = "sqlite:///"
 _LOCK_SECONDS = 120
-_CHATTY_LOGGERS = ("mlflow.store.db.utils", "alembic.runtime.migration")
+_CHATTY_LOGGERS = ("mlflow.store.db.utils", "mlflow.pyfunc", "alembic.runtime.migration")
 
 
 @contextmanager

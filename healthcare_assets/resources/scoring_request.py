@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from io import StringIO
 from typing import Any
 
-from healthcare_assets.domain.serving import RECORD_COLUMNS, REFERENCE, Record
+from healthcare_assets.domain.serving import RECORD_COLUMNS, REFERENCE, Record, cell_text
 from healthcare_assets.errors import RequestError
 from healthcare_assets.policy import POLICY, ServingRules
 
+_DIGITS_15 = 50
+"""Bits."""
 _FORM = (
     'Send {"dataframe_records": [{"age": 42, ...}]}, or the same records as dataframe_split, instances or inputs, '
     "and exactly one of them."
@@ -38,12 +40,14 @@ def read_request(body: bytes, content_type: str, *, rules: ServingRules = POLICY
 
 
 def _reduced(record: Record) -> Record:
-    """Identifiers go no further, nor does what is nested: an empty list stands for it, and is refused as well."""
-    return {
-        name: [] if isinstance(record[name], list | dict) else record[name]
-        for name in (*RECORD_COLUMNS, REFERENCE)
-        if name in record
-    }
+    """Identifiers go no further, and no value is left that a frame's column of numbers could bend or break."""
+    reduced: dict[str, object] = {name: cell_text(record[name]) for name in RECORD_COLUMNS if name in record}
+    if REFERENCE in record:
+        reference = record[REFERENCE]
+        is_large = isinstance(reference, int) and reference.bit_length() > _DIGITS_15
+        # An empty list is refused like anything that is no reference.
+        reduced[REFERENCE] = [] if is_large or isinstance(reference, list | dict) else reference
+    return reduced
 
 
 def _of_json(text: str) -> list[Record]:
@@ -113,12 +117,12 @@ def _of_csv(text: str) -> list[Record]:
     if not rows:
         raise RequestError("The request is empty: give a header with the columns' names, and a line a record.")
     columns, *records = rows
-    return _of_rows([name.strip() for name in columns], records, form="The CSV")
+    return _of_rows([name.strip() for name in columns], records, form="the CSV")
 
 
 def _of_rows(columns: Sequence[str], rows: Iterable[Any], *, form: str) -> list[Record]:
     if len(set(columns)) < len(columns):
-        raise RequestError(f"{form} names a column twice.")
+        raise RequestError(f"A column is named twice in {form}.")
     records: list[Record] = []
     for position, row in enumerate(rows, start=1):
         if not isinstance(row, list) or len(row) != len(columns):
