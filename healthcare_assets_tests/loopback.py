@@ -9,8 +9,8 @@ from typing import Any
 
 Answer = tuple[int, dict[str, Any]] | tuple[int, dict[str, Any], dict[str, str]]
 """Status, JSON body, and headers where there are any."""
-Respond = Callable[[str, str, Any], Answer]
-"""Method, path and JSON body (None without one) → answer."""
+Respond = Callable[[str, str, Any], Answer | None]
+"""Method, path and JSON body (None without one) → answer; None hangs up without one."""
 
 
 @contextmanager
@@ -21,7 +21,11 @@ def serving(respond: Respond) -> Iterator[int]:
         def _answer(self) -> None:
             length = int(self.headers.get("Content-Length") or 0)
             body = self.rfile.read(length)
-            status, content, *headers = respond(self.command, self.path, json.loads(body) if body else None)
+            answer = respond(self.command, self.path, json.loads(body) if body else None)
+            if answer is None:
+                self.close_connection = True
+                return
+            status, content, *headers = answer
             payload = json.dumps(content).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
@@ -31,7 +35,7 @@ def serving(respond: Respond) -> Iterator[int]:
             self.end_headers()
             self.wfile.write(payload)
 
-        do_GET = do_POST = do_PUT = _answer  # noqa: N815 - names of http.server
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _answer  # noqa: N815 - names of http.server
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is http.server's
             pass

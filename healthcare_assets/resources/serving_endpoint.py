@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NoReturn
+from typing import TYPE_CHECKING, Literal, NoReturn, TypeVar
 
 from healthcare_assets.errors import ServingError
 from healthcare_assets.resources.endpoint_config import EndpointConfig, config_of, is_idle, serves, versions
@@ -13,6 +13,8 @@ from healthcare_assets.resources.workspace import passes, said
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
     from databricks.sdk.service.serving import ServedEntityInput, ServingEndpointDetailed
+
+T = TypeVar("T")
 
 Change = Literal["created", "updated", "unchanged"]
 
@@ -118,32 +120,37 @@ class _Endpoint:
         """Set the tags that differ; others' stay."""
         from databricks.sdk.service.serving import EndpointTag
 
-        there = {tag.key: tag.value for tag in self._asked(self._deadline()).tags or []}
+        deadline = self._deadline()
+        there = {tag.key: tag.value for tag in self._asked(deadline).tags or []}
         missing = [EndpointTag(key, value) for key, value in tags.items() if there.get(key) != value]
         if missing:
-            self._api.patch(self._name, add_tags=missing)
+            self._insisting(lambda: self._api.patch(self._name, add_tags=missing), deadline)
 
     def _created(self, tags: Mapping[str, str]) -> bool:
         """False when there is one already, or when somebody else is faster."""
         from databricks.sdk.errors import NotFound, ResourceConflict
         from databricks.sdk.service.serving import EndpointCoreConfigInput, EndpointTag
 
+        deadline = self._deadline()
+        config = EndpointCoreConfigInput(served_entities=[self._entity()])
+        labels = [EndpointTag(key, value) for key, value in tags.items()]
         try:
-            self._api.get(self._name)
+            self._asked(deadline)
         except NotFound:
-            config = EndpointCoreConfigInput(served_entities=[self._entity()])
-            try:
-                self._api.create(self._name, config=config, tags=[EndpointTag(key, tags[key]) for key in tags])
-            except ResourceConflict:
-                return False
-            return True
-        return False
+            pass
+        else:
+            return False
+        try:
+            self._insisting(lambda: self._api.create(self._name, config=config, tags=labels), deadline)
+        except ResourceConflict:
+            return False
+        return True
 
     def _await_creation(self) -> None:
         found = self._settled(self._deadline())
         if found is None or not serves(found, EndpointConfig(entities=(self._entity(),))):
             cause = self._cause(found)
-            self._api.delete(self._name)
+            self._insisting(lambda: self._api.delete(self._name), self._deadline())
             raise ServingError(
                 f"The new endpoint {self._name} did not become ready with version {self._served.version} of "
                 f"{self._served.model} ({cause}) and was removed again: look into the cause, and materialise "
@@ -156,8 +163,11 @@ class _Endpoint:
         next_step = "look into the cause, and materialise serving_endpoint again, or roll the champion back"
         if not before.entities:
             raise ServingError(f"{failed}, and it served nothing before: {next_step}.")
-        with _answering(self._name, f"{failed}. The way back failed too: "):
-            found = self._updated(before, self._deadline())
+        try:
+            with _answering(self._name):
+                found = self._updated(before, self._deadline())
+        except ServingError as error:
+            raise ServingError(f"{failed}, and the way back failed too. {error}") from error
         if found is None or not serves(found, before):
             raise ServingError(
                 f"{failed}, and did not return to version {versions(before)} either ({self._cause(found)}): look at "
@@ -210,10 +220,13 @@ class _Endpoint:
         return found
 
     def _asked(self, deadline: float) -> "ServingEndpointDetailed":
-        """The endpoint, asked for until the workspace has an answer."""
+        return self._insisting(lambda: self._api.get(self._name), deadline)
+
+    def _insisting(self, call: Callable[[], T], deadline: float) -> T:
+        """What the call answers, made again until the workspace has an answer."""
         while True:
             try:
-                return self._api.get(self._name)
+                return call()
             except (OSError, TimeoutError) as error:
                 if not passes(error) or not self._may_wait(deadline):
                     raise
@@ -258,7 +271,7 @@ class _Endpoint:
 
 
 @contextmanager
-def _answering(name: str, before: str = "") -> Iterator[None]:
+def _answering(name: str) -> Iterator[None]:
     """Turn what the SDK raises into one sentence for the user."""
     from databricks.sdk.errors import NotFound, PermissionDenied, Unauthenticated
 
@@ -267,19 +280,19 @@ def _answering(name: str, before: str = "") -> Iterator[None]:
         yield
     except Unauthenticated as error:
         raise ServingError(
-            f"{before}The workspace does not know who asks for the endpoint {name} ({said(error)}): renew the "
+            f"The workspace does not know who asks for the endpoint {name} ({said(error)}): renew the "
             f"credentials and {again}."
         ) from error
     except PermissionDenied as error:
         raise ServingError(
-            f"{before}The endpoint {name} may not be made or changed ({said(error)}): grant this job's user CAN MANAGE "
+            f"The endpoint {name} may not be made or changed ({said(error)}): grant this job's user CAN MANAGE "
             f"on it and EXECUTE on the served model, and {again}."
         ) from error
     except NotFound as error:
         raise ServingError(
-            f"{before}The endpoint {name}, or the model behind it, is gone ({said(error)}): {again} to have it made."
+            f"The endpoint {name}, or the model behind it, is gone ({said(error)}): {again} to have it made."
         ) from error
     except (OSError, TimeoutError) as error:
         raise ServingError(
-            f"{before}The workspace did not take the endpoint {name} ({said(error)}): {again} in some minutes."
+            f"The workspace did not take the endpoint {name} ({said(error)}): {again} in some minutes."
         ) from error
