@@ -14,14 +14,14 @@ LINEAGE = Lineage(data_versions={}, code_version="abc123", dagster_run_id="a-run
 
 
 @cache
-def actuarys_model() -> TrainedModel:
-    """One that is trained and stored in a moment."""
-    return train(made_up_population(600), candidates=tuple(c for c in CANDIDATES if c.name == GLM))
+def small_model(candidate: str = GLM) -> TrainedModel:
+    """One that is trained and stored in a moment: by default the actuary's."""
+    return train(made_up_population(600), candidates=tuple(c for c in CANDIDATES if c.name == candidate))
 
 
-def promoted(registry: ModelRegistry) -> ModelVersion:
+def promoted(registry: ModelRegistry, candidate: str = GLM) -> ModelVersion:
     """A new version, champion at once."""
-    version = registry.register(actuarys_model(), lineage=LINEAGE)
+    version = registry.register(small_model(candidate), lineage=LINEAGE)
     registry.promote(version, instead_of=registry.version_by_alias("champion"))
     return version
 

@@ -17,7 +17,7 @@ from healthcare_assets.domain.scoring import LoadedModel
 from healthcare_assets.domain.serving import ANSWER_COLUMNS, RECORD_COLUMNS, REFERENCE, answers
 from healthcare_assets.errors import RequestError
 from healthcare_assets.policy import Policy, ServingRules
-from healthcare_assets_tests.champions import actuarys_model
+from healthcare_assets_tests.champions import small_model
 
 AT = datetime(2026, 4, 12, 9, 30, tzinfo=UTC)
 RECORD: Mapping[str, object] = {
@@ -31,7 +31,7 @@ RECORD: Mapping[str, object] = {
 
 
 def _model() -> LoadedModel:
-    trained = actuarys_model()
+    trained = small_model()
     return LoadedModel(pipeline=trained.pipeline, reference=trained.reference, name="cost", version="7")
 
 

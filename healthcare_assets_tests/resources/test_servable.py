@@ -21,7 +21,7 @@ from healthcare_assets.resources.servable import DISTRIBUTIONS, EXAMPLE_RECORD, 
 from healthcare_assets.resources.servable_registry import register_servable, servable_name
 from healthcare_assets.steps.catalogue import files_of_module
 from healthcare_assets.steps.serving import SERVED_MODULE
-from healthcare_assets_tests.champions import actuarys_model, promoted
+from healthcare_assets_tests.champions import promoted, small_model
 from healthcare_assets_tests.runtimes import runtime_at
 
 CODE = files_of_module(SERVED_MODULE)
@@ -192,7 +192,7 @@ def test_it_is_registered_once_for_a_champion_and_again_for_the_next(tmp_path: P
         "servable_digest": first.digest,
     }
     assert registry.version_by_alias("champion") is not None, "the model itself is as it was"
-    assert actuarys_model().candidate == registry.tags(registry.required_version("champion"))["candidate"]
+    assert small_model().candidate == registry.tags(registry.required_version("champion"))["candidate"]
 
 
 def test_other_code_is_another_servable(registry: ModelRegistry, servable: Servable, tmp_path: Path) -> None:

@@ -88,3 +88,13 @@ def test_a_home_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
     assert run.stdout.count("\n") == 1
     assert "set HEALTHCARE_HOME to a folder that you may write to" in run.stdout
     assert "Traceback" not in run.stderr
+
+
+@pytest.mark.skipif(not (ROOT / ".venv" / ".ready-run").exists(), reason="make's own environment is not there")
+def test_a_second_scoring_server_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        variables = {"HEALTHCARE_HOME": str(tmp_path), "HEALTHCARE_SERVE_PORT": port}
+        refused = _make("-o", ".venv/.ready-run", "serve", **variables)
+    assert refused.returncode != 0
+    assert refused.stdout.startswith(f"Port {port} of 127.0.0.1 cannot be had")
