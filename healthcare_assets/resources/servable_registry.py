@@ -42,7 +42,6 @@ def register_servable(registry: "ModelRegistry", servable: Servable, *, tags: Ma
         created = client.create_model_version(
             name,
             source=servable.folder.absolute().as_uri(),
-            run_id=champion.run_id,
             tags={**tags, "champion": f"{champion.name}/{champion.version}", "servable_digest": servable.digest},
         )
         version = str(created.version)
