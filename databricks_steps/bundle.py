@@ -36,17 +36,17 @@ _NOTES = {
 
         Two resources have another owner. The monitor of the predictions is made by the step quality_monitor, which
         needs the table that it watches and adapts its baseline; a second definition here would undo that at each
-        deployment. The serving endpoint needs a version of the model, which the first training makes after the first
-        deployment, and changes with each new champion: it is a bundle of its own, in serving/.
+        deployment. The serving endpoint is made by the step serving, the last of the training pipeline: it needs a
+        version of the model, and changes with each new champion. Who wants to pin a version deploys serving/.
         """,
     "serving/databricks.yml": """
-        The serving endpoint, for who runs the jobs of the bundle without Dagster. Where Dagster runs, its asset
-        serving_endpoint owns the endpoint: it follows each new champion, waits, and rolls back.
+        The serving endpoint, pinned to a version. The step serving, in Dagster as in the training pipeline, owns the
+        endpoint otherwise: it follows each new champion, waits until it is ready, and rolls back.
 
         A bundle of its own, for three reasons: an endpoint needs a version of the model, and there is none before the
         first training; the bundle beside it is deployed at each merge and would put the version of that day back behind
-        the endpoint; and a resource that is left out of a later deployment is deleted. So this is deployed when a
-        version is to be served, with the version said: the champion's (docs/deployment.md says how it is asked for).
+        the endpoint; and a resource that is left out of a later deployment is deleted. So this is deployed by hand,
+        with the version said, and the next run of the step serving takes the endpoint over again.
         """,
 }
 
@@ -170,7 +170,7 @@ def _serving(targets: list[Environment]) -> Json:
         "bundle": {"name": f"{PROJECT}-serving", "engine": "direct"},
         "variables": {
             "catalog": {"description": "The catalog of the model."},
-            "version": {"description": "The version of the model to serve: the champion's."},
+            "version": {"description": "The version of the servable model to serve."},
             **{_principal(target): _principal_variable(target) for target in targets},
         },
         "targets": {

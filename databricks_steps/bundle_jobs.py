@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from databricks_steps.clusters import (
     PROJECT,
     SERVERLESS_ENVIRONMENT,
+    SERVERLESS_VERSION,
     Json,
     cost_tags,
     new_cluster,
@@ -34,6 +35,7 @@ UPSTREAM: Mapping[str, tuple[str, ...]] = {
     "scoring": ("features", "governance"),
     "monitoring": ("silver", "features", "outcomes", "training", "scoring"),
     "quality_monitor": ("scoring",),
+    "serving": ("governance",),
 }
 """Which steps write what a step reads: the asset graph, which only Dagster's side of the house knows."""
 
@@ -115,8 +117,8 @@ JOBS: Mapping[str, Job] = {
         Job(
             name="training_pipeline",
             description="End to end: a day's features, a training, its verdict, and the day scored by the champion, "
-            "which a refused challenger never is.",
-            steps=(*_PATIENTS, "training", "governance", "scoring"),
+            "which a refused challenger never is, and which the serving endpoint serves.",
+            steps=(*_PATIENTS, "training", "governance", "scoring", "serving"),
             # The one that holds a training together with its verdict, as Dagster's monthly job does.
             cron=TRAINING,
         ),
@@ -190,7 +192,7 @@ def _compute(environment: Environment, job: Job) -> Json:
         return {"job_clusters": [{"job_cluster_key": _CLUSTER, "new_cluster": cluster}]}
     if "environment_key" in task_compute(environment, job.workload):
         packages = sorted({package for step in job.steps for package in step_requirements(step)})
-        spec = {"environment_version": "4", "dependencies": [WHEEL, *packages]}
+        spec = {"environment_version": SERVERLESS_VERSION, "dependencies": [WHEEL, *packages]}
         return {"environments": [{"environment_key": SERVERLESS_ENVIRONMENT, "spec": spec}]}
     return {}
 

@@ -7,6 +7,8 @@ from databricks_steps.clusters import PROJECT, Json, cost_tags, required_workspa
 from healthcare_assets.compute import WarmCluster
 from healthcare_assets.environments import Environment
 from healthcare_assets.resources.registry import Component
+from healthcare_assets.resources.servable_registry import SERVABLE
+from healthcare_assets.resources.serving_endpoint import endpoint_name, endpoint_settings
 
 _KEPT = {"prevent_destroy": True}
 """What holds patients' data or the record of a decision does not go with a deployment."""
@@ -58,18 +60,19 @@ def resources(environment: Environment) -> Json:
 
 def serving_endpoint(environment: Environment) -> Json:
     """The endpoint with a version of the model behind it."""
-    model = f"${{var.catalog}}.{required_workspace(environment).schema}.{environment.model_name}"
+    settings = endpoint_settings(environment.name)
+    model = f"${{var.catalog}}.{required_workspace(environment).schema}.{environment.model_name}{SERVABLE}"
     tags = [{"key": key, "value": value} for key, value in cost_tags(environment, "daily").items()]
     return {
-        "name": f"health-insurance-cost-{environment.name}",
+        "name": endpoint_name(environment.name),
         "config": {
             "served_entities": [
                 {
                     "name": "champion",
                     "entity_name": model,
                     "entity_version": "${var.version}",
-                    "workload_size": "Small",
-                    "scale_to_zero_enabled": environment.name != "prod",
+                    "workload_size": settings.workload_size,
+                    "scale_to_zero_enabled": settings.scale_to_zero,
                 }
             ],
             "traffic_config": {"routes": [{"served_model_name": "champion", "traffic_percentage": 100}]},

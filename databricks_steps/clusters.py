@@ -19,6 +19,8 @@ from healthcare_assets.environments import Environment, Workspace
 Json = dict[str, Any]
 
 PROJECT = "healthcare-assets"
+SERVERLESS_VERSION = "4"
+"""Of the serverless environment: Python 3.12, as the runtime of the clusters."""
 SERVERLESS_ENVIRONMENT = "step"
 """Key of the environment, with its dependencies, that serverless tasks of a run share."""
 

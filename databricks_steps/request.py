@@ -6,6 +6,7 @@ from dagster_pipes import DAGSTER_PIPES_CONTEXT_CLI_ARGUMENT, DAGSTER_PIPES_MESS
 
 from databricks_steps.clusters import (
     SERVERLESS_ENVIRONMENT,
+    SERVERLESS_VERSION,
     required_workspace,
     task_compute,
     warm_cluster_name,
@@ -17,9 +18,6 @@ from databricks_steps.requirements import step_requirements
 from databricks_steps.workspace import Workspace
 from healthcare_assets.compute import WarmCluster, Workload
 from healthcare_assets.environments import Environment
-
-_SERVERLESS_VERSION = "4"
-"""Of the serverless environment: Python 3.12, as the runtime of the clusters."""
 
 
 def run_request(  # noqa: PLR0913 - what a run is made from
@@ -46,7 +44,7 @@ def run_request(  # noqa: PLR0913 - what a run is made from
         "tasks": [task],
     }
     if "environment_key" in compute:
-        spec = {"environment_version": _SERVERLESS_VERSION, "dependencies": [code.wheel, *requirements]}
+        spec = {"environment_version": SERVERLESS_VERSION, "dependencies": [code.wheel, *requirements]}
         return {**request, "environments": [{"environment_key": SERVERLESS_ENVIRONMENT, "spec": spec}]}
     task["libraries"] = [{"whl": code.wheel}, *({"pypi": {"package": package}} for package in requirements)]
     return request

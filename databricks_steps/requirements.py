@@ -30,6 +30,7 @@ _BESIDES: Mapping[str, tuple[str, ...]] = {
     "governance": (*_MODEL, *_PLOTS, "markdown-it-py"),
     "scoring": _MODEL,
     "monitoring": _REGISTRY,
+    "serving": _MODEL,
     ROLL_BACK: _REGISTRY,
 }
 

@@ -31,6 +31,8 @@ class QualityMonitorError(HealthcareError):
 
 class LaunchError(HealthcareError):
     """A step cannot be started in a Databricks workspace, or was lost there."""
+
+
 class RequestError(HealthcareError):
     """A request for predictions cannot be answered, and whoever sent it can put it right."""
 

@@ -13,12 +13,14 @@ from healthcare_assets.resources.servable import Servable
 if TYPE_CHECKING:
     from healthcare_assets.resources.registry import ModelRegistry
 
+SERVABLE = "_serving"
+"""What the registered name of the servables adds to the model's."""
 _DIGITS = 12
 
 
 def servable_name(registry: "ModelRegistry") -> str:
     """The registered name of the servables of the registry's model."""
-    return f"{registry.name}_serving"
+    return f"{registry.name}{SERVABLE}"
 
 
 def register_servable(registry: "ModelRegistry", servable: Servable, *, tags: Mapping[str, str]) -> str:

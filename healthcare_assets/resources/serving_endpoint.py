@@ -31,6 +31,11 @@ class EndpointSettings:
     poll_every_seconds: float = 15
 
 
+def endpoint_settings(environment: str) -> EndpointSettings:
+    """Those of the environment. Only in `prod` somebody waits for an answer at any hour."""
+    return EndpointSettings(scale_to_zero=environment != "prod")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Clock:
     """How time passes: seconds from some beginning, and waiting for some to pass."""

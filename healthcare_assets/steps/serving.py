@@ -24,7 +24,12 @@ def run(runtime: Runtime) -> StepReport:
     from healthcare_assets.errors import ServingError
     from healthcare_assets.resources.servable import assemble
     from healthcare_assets.resources.servable_registry import register_servable, servable_name
-    from healthcare_assets.resources.serving_endpoint import Served, endpoint_name, ensure_endpoint
+    from healthcare_assets.resources.serving_endpoint import (
+        Served,
+        endpoint_name,
+        endpoint_settings,
+        ensure_endpoint,
+    )
     from healthcare_assets.resources.workspace import open_client
 
     client = open_client(ServingError)
@@ -38,6 +43,7 @@ def run(runtime: Runtime) -> StepReport:
         name=endpoint_name(environment.name),
         served=Served(model=servable_name(runtime.registry), version=version),
         tags={"environment": environment.name, "champion_version": champion.version},
+        settings=endpoint_settings(environment.name),
     )
     runtime.log(f"The endpoint {ready.name} is {ready.change}, and serves champion {champion.version}.")
     return (

@@ -18,6 +18,7 @@ from healthcare_assets.domain.candidates import GLM
 from healthcare_assets.domain.deidentification import pseudonym
 from healthcare_assets.domain.serving import ANSWER_COLUMNS
 from healthcare_assets.domain.tables import PREDICTIONS
+from healthcare_assets.environments import ENVIRONMENTS
 from healthcare_assets.errors import ServingError
 from healthcare_assets.resources.lakehouse import Lakehouse
 from healthcare_assets.resources.servable import assemble
@@ -79,7 +80,9 @@ def test_a_record_has_the_same_figures_from_the_graph_and_from_serving(
 
 def _elsewhere(runtime: Runtime) -> Runtime:
     """The same, in an environment that has a Unity Catalog."""
-    environment = replace(runtime.settings.environment, name="dev", schema="main.health")
+    dev = ENVIRONMENTS["dev"]
+    assert dev.workspace is not None
+    environment = replace(dev, workspace=replace(dev.workspace, catalog="main", schema="health"))
     return replace(runtime, settings=replace(runtime.settings, environment=environment))
 
 
