@@ -2,13 +2,13 @@
 
 import io
 import textwrap
-from collections.abc import Callable
 from uuid import uuid4
 
 import pytest
 from databricks.sdk import WorkspaceClient
 
 from healthcare_assets_tests.workspace.emulator import Workspace
+from healthcare_assets_tests.workspace.running import Script
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def client(workspace: Workspace) -> WorkspaceClient:
 
 
 @pytest.fixture
-def script(workspace: Workspace, client: WorkspaceClient) -> Callable[[str], str]:
+def script(workspace: Workspace, client: WorkspaceClient) -> Script:
     """Uploads a script into a volume; gives its path."""
 
     def upload(text: str) -> str:

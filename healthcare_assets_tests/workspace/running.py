@@ -8,6 +8,8 @@ from databricks.sdk import WorkspaceClient
 from databricks.sdk.service import compute, jobs
 
 CLUSTER = compute.ClusterSpec(spark_version="16.4.x-scala2.12", num_workers=1, node_type_id="i3.xlarge")
+Script = Callable[[str], str]
+"""The fixture `script`: uploads a script into a volume, and gives its path."""
 AT_MOST_SECONDS = 120
 BETWEEN = 0.02
 _MACHINES = {"new_cluster", "existing_cluster_id", "environment_key", "job_cluster_key"}

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ import pytest
 from databricks.sdk import WorkspaceClient
 from deltalake import DeltaTable
 
-from healthcare_assets_tests.workspace.running import printed, results, submitted
+from healthcare_assets_tests.workspace.running import Script, printed, results, submitted
 
 FIRST = """
     from pyspark.sql import SparkSession
@@ -45,7 +44,7 @@ def with_java() -> None:
 
 
 def test_a_job_finds_and_merges_into_the_table_of_an_earlier_one(
-    client: WorkspaceClient, script: Callable[[str], str], warehouse: Path
+    client: WorkspaceClient, script: Script, warehouse: Path
 ) -> None:
     assert results(submitted(client, script(FIRST))) == {"step": "SUCCESS"}
     second = submitted(client, script(SECOND))
@@ -56,7 +55,7 @@ def test_a_job_finds_and_merges_into_the_table_of_an_earlier_one(
 @pytest.mark.usefixtures("warm_spark")
 @pytest.mark.parametrize("again", [False, True])
 def test_jobs_on_a_spark_that_is_up_find_each_others_tables_and_none_of_another_test(
-    client: WorkspaceClient, script: Callable[[str], str], warehouse: Path, again: bool
+    client: WorkspaceClient, script: Script, warehouse: Path, again: bool
 ) -> None:
     assert results(submitted(client, script(FIRST))) == {"step": "SUCCESS"}
     assert printed(client, submitted(client, script(SECOND)))[0] == "[('a', 1.0), ('b', 2.0)]"

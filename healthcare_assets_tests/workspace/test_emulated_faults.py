@@ -2,7 +2,6 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +17,8 @@ from databricks.sdk.errors import (
 )
 
 from healthcare_assets_tests.workspace.emulator import Fault, Workspace, running_workspace
-from healthcare_assets_tests.workspace.running import python_task, submit, until
+from healthcare_assets_tests.workspace.running import Script, python_task, submit, until
 
-Script = Callable[[str], str]
 ME = "GET .*/Me"
 
 

@@ -1,7 +1,5 @@
 """The emulated workspace has jobs, and runs them with the parameters that they are given."""
 
-from collections.abc import Callable
-
 import pytest
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import BadRequest, ResourceDoesNotExist
@@ -10,6 +8,7 @@ from databricks.sdk.service import jobs
 from healthcare_assets_tests.workspace.emulator import ClusterStart, Workspace
 from healthcare_assets_tests.workspace.running import (
     CLUSTER,
+    Script,
     ended,
     life_cycle,
     output,
@@ -18,8 +17,6 @@ from healthcare_assets_tests.workspace.running import (
     results,
     until,
 )
-
-Script = Callable[[str], str]
 
 
 def job_task(key: str, script: str, *parameters: str, after: str | None = None) -> jobs.Task:
