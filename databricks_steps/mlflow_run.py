@@ -27,14 +27,13 @@ def mlflow_run(
     from healthcare_assets.resources.mlflow_client import answering
 
     settings = settings_from(variables)
-    with answering(settings.tracking_uri):
+    with answering(settings.tracking_uri), warnings.catch_warnings():
+        # All of dagster-mlflow is marked as a beta, says so whenever it is used, and uses what Dagster has deprecated.
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        warnings.simplefilter("ignore", DeprecationWarning)
         import mlflow
+        from dagster_mlflow import mlflow_tracking
         from mlflow.entities import RunStatus
-
-        with warnings.catch_warnings():
-            # All of dagster-mlflow is marked as a beta, and says so as it is imported.
-            warnings.simplefilter("ignore", dg.BetaWarning)
-            from dagster_mlflow import mlflow_tracking
 
         opened = mlflow_tracking.configured(
             {

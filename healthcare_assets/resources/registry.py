@@ -93,6 +93,8 @@ class ModelRegistry:
                 # Where it lies, and not `models:/<id>`: MLflow looks that up in the process's default tracking URI.
                 source=recorded.location,
                 run_id=recorded.run_id,
+                # A server takes a source of one of its logged models only when it is told which.
+                model_id=recorded.model_id,
                 tags={
                     "candidate": trained.candidate,
                     "dataset_digest": trained.dataset_digest,

@@ -50,6 +50,7 @@ class RecordedModel:
     """A model that MLflow holds and that has no version yet."""
 
     run_id: str
+    model_id: str
     location: str
     """URI of the model's folder."""
     digests: Mapping[str, str]
@@ -81,7 +82,7 @@ def record_training(  # noqa: PLR0913 - what a run consists of
         model, digests = _record_model(client, experiment_id, run_id, trained)
         best = next(result for result in trained.candidates if result.name == trained.candidate)
         _record_result(client, run_id, best, model_id=model.model_id)
-    return RecordedModel(run_id=run_id, location=model.artifact_location, digests=digests)
+    return RecordedModel(run_id=run_id, model_id=model.model_id, location=model.artifact_location, digests=digests)
 
 
 def record_run(  # noqa: PLR0913 - what a run consists of

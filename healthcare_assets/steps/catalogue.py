@@ -1,5 +1,6 @@
 """The steps by name: what a launcher needs to know of one before it runs. Importing this costs nothing."""
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -127,6 +128,20 @@ def _digest_of(path: Path) -> bytes:
 
 @cache
 def _files_of(module: str) -> tuple[Path, ...]:
-    base = _PACKAGE_FOLDER.joinpath(*module.split(".")[1:])
-    packages = (folder / "__init__.py" for folder in (base, *base.parents) if folder.is_relative_to(_PACKAGE_FOLDER))
-    return tuple(path for path in (base.with_suffix(".py"), *packages) if path.is_file())
+    """The module's file, and those of the packages that it lies in, which are run before it."""
+    parts = module.split(".")
+    names = (".".join(parts[:count]) for count in range(1, len(parts) + 1))
+    return tuple(file for name in names if (file := _project_files().get(name)))
+
+
+@cache
+def _project_files() -> Mapping[str, Path]:
+    """The package's files by module."""
+    found = {}
+    for folder, _, files in os.walk(_PACKAGE_FOLDER):
+        package = _PACKAGE + folder.removeprefix(str(_PACKAGE_FOLDER)).replace(os.sep, ".")
+        for file in files:
+            if file.endswith(".py"):
+                module = package if file == "__init__.py" else f"{package}.{file[:-3]}"
+                found[module] = Path(folder, file)
+    return found

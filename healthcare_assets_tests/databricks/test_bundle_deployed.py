@@ -114,7 +114,8 @@ def test_the_endpoint_is_deployed_with_the_version_that_is_said(project: Project
         endpoint = client.serving_endpoints.get("health-insurance-cost-staging")
         assert endpoint.config is not None
         (entity,) = endpoint.config.served_entities or []
-        assert (entity.entity_name, entity.entity_version) == (ENVIRONMENTS["staging"].registered_model, version)
+        servable = f"{ENVIRONMENTS['staging'].registered_model}_serving"
+        assert (entity.entity_name, entity.entity_version) == (servable, version)
     # A deployment of the other bundle leaves it alone.
     project.cli("bundle", "deploy", "-t", "staging")
     assert client.serving_endpoints.get("health-insurance-cost-staging").config == endpoint.config

@@ -18,6 +18,7 @@ from healthcare_assets.resources.source import SyntheticSource
 from healthcare_assets_tests.launching.conftest import KEY
 from healthcare_assets_tests.launching.dev import DAY, Dev
 from healthcare_assets_tests.launching.mlflow_server import mlflow_server
+from healthcare_assets_tests.workspace.spark_cluster import running_spark
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
 
@@ -84,7 +85,8 @@ def test_the_daily_job_and_the_training_write_the_same_tables(
     monkeypatch.delenv("HEALTHCARE_ENGINE")
     schema = dev.warehouse / "insurance.db"
     schema.mkdir(parents=True)
-    with dg.DagsterInstance.ephemeral() as instance:
+    with running_spark(dev.folder / "cluster") as spark, dg.DagsterInstance.ephemeral() as instance:
+        dev.workspace.give_jobs({"SPARK_REMOTE": spark.remote})
         _run(dev, instance)
         _one_mlflow_run_a_dagster_run(instance, tracking)
         _models_by_alias(tracking)

@@ -83,7 +83,9 @@ def _elsewhere(runtime: Runtime) -> Runtime:
     dev = ENVIRONMENTS["dev"]
     assert dev.workspace is not None
     environment = replace(dev, workspace=replace(dev.workspace, catalog="main", schema="health"))
-    return replace(runtime, settings=replace(runtime.settings, environment=environment))
+    elsewhere = replace(runtime, settings=replace(runtime.settings, environment=environment))
+    elsewhere.__dict__["registry"] = runtime.registry  # a cached property: the models are those of this machine
+    return elsewhere
 
 
 def test_locally_it_says_that_there_is_nothing_to_do(tmp_path: Path) -> None:
