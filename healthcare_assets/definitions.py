@@ -12,7 +12,7 @@ from databricks_steps.environment_launcher import step_launcher
 @dg.definitions
 def defs() -> dg.Definitions:
     from healthcare_assets.defs import assets, jobs, schedules
-    from healthcare_assets.defs.sensors import alerts, retraining
+    from healthcare_assets.defs.sensors import alerts, retraining, serving
 
     return dg.Definitions(
         assets=dg.load_assets_from_package_module(assets),
@@ -21,6 +21,7 @@ def defs() -> dg.Definitions:
             jobs.daily_scoring,
             jobs.daily_monitoring,
             jobs.training,
+            jobs.serving,
             jobs.rollback_champion,
         ],
         schedules=[
@@ -28,7 +29,7 @@ def defs() -> dg.Definitions:
             schedules.daily_monitoring_schedule,
             schedules.monthly_training_schedule,
         ],
-        sensors=[alerts.alerts, retraining.retraining],
+        sensors=[alerts.alerts, retraining.retraining, serving.follow_champion],
         resources={"steps": step_launcher()},
         executor=dg.in_process_executor,
     )

@@ -33,10 +33,14 @@ daily_monitoring = dg.define_asset_job(
 
 training = dg.define_asset_job(
     "training",
-    selection=dg.AssetSelection.assets(
-        "trained_model", "training_patients", "governance_verdict", "champion_history", "serving_endpoint"
-    ),
-    description="Train the candidates on all labelled patients, promote the best one or refuse it, and serve it.",
+    selection=dg.AssetSelection.assets("trained_model", "training_patients", "governance_verdict", "champion_history"),
+    description="Train the candidates on all labelled patients, and promote the best one or refuse it.",
+)
+
+serving = dg.define_asset_job(
+    "serving",
+    selection=dg.AssetSelection.assets("serving_endpoint"),
+    description="Put the champion behind the serving endpoint of the workspace.",
 )
 
 

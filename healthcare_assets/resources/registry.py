@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 Alias = Literal["champion", "challenger", "previous"]
 Component = Literal["training", "governance", "scoring", "monitoring"]
 """What a run is about: an experiment each."""
-
 _DIGEST_TAG = "sha256."
 
 _NEXT_STEP: Mapping[Alias, str] = {

@@ -157,9 +157,9 @@ def test_predictions_are_due_at_three_and_the_drift_report_at_seven(specs: dict[
     }
 
 
-def test_both_sensors_run_unless_somebody_stops_them() -> None:
+def test_the_sensors_run_unless_somebody_stops_them() -> None:
     sensors = {sensor.name: sensor.default_status for sensor in defs().sensors or []}
-    assert sensors == dict.fromkeys(("alerts", "retraining"), dg.DefaultSensorStatus.RUNNING)
+    assert sensors == dict.fromkeys(("alerts", "retraining", "follow_champion"), dg.DefaultSensorStatus.RUNNING)
 
 
 def test_the_daily_job_does_not_train_and_the_training_job_is_not_partitioned() -> None:
@@ -174,7 +174,6 @@ def test_the_daily_job_does_not_train_and_the_training_job_is_not_partitioned() 
         "training_patients",
         "governance_verdict",
         "champion_history",
-        "serving_endpoint",
     }
     assert training.partitions_def is None
 
