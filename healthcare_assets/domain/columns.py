@@ -58,6 +58,8 @@ class Table:
     columns: tuple[Column, ...]
     daily: bool = True
     key: tuple[str, ...] = ()
+    time_series: bool = False
+    """Whether the rows of a key are its values over time, looked up as of a day."""
 
     @property
     def content_columns(self) -> tuple[Column, ...]:

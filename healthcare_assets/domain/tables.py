@@ -167,6 +167,7 @@ RISK_FEATURES = Table(
         DAY,
     ),
     key=("patient_key",),
+    time_series=True,
 )
 
 PREDICTIONS = Table(

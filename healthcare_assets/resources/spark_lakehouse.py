@@ -1,7 +1,7 @@
 """The lakehouse on Spark with Delta Lake: a Spark of this machine, a Spark Connect server, or a Databricks cluster."""
 
 import atexit
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import date
 from functools import cached_property
@@ -12,7 +12,7 @@ from uuid import uuid4
 import narwhals as nw
 import pyarrow as pa
 
-from healthcare_assets.domain.columns import PARTITION_COLUMN, STRUCT_FIELDS, Column, Table
+from healthcare_assets.domain.columns import PARTITION_COLUMN, Column, Table
 from healthcare_assets.errors import LakehouseError
 from healthcare_assets.resources.arrow_types import (
     arrow_schema,
@@ -23,6 +23,7 @@ from healthcare_assets.resources.arrow_types import (
 )
 from healthcare_assets.resources.lakehouse import BatchFunction, Frame
 from healthcare_assets.resources.scratch import scratch_folder, write_batches
+from healthcare_assets.resources.spark_ddl import SPARK_TYPES, columns_ddl, create_statement
 from healthcare_assets.resources.spark_faults import blame, is_absent, is_conflict, spark_errors
 from healthcare_assets.resources.table_faults import (
     CommitConflictError,
@@ -37,22 +38,6 @@ from healthcare_assets.resources.table_faults import (
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-_SCALARS: Mapping[str, str] = {
-    "string": "string",
-    "integer": "bigint",
-    "float": "double",
-    "boolean": "boolean",
-    "date": "date",
-    "timestamp": "timestamp",
-}
-_SPARK_TYPES: Mapping[str, str] = {
-    **_SCALARS,
-    "strings": "array<string>",
-    **{
-        kind: f"array<struct<{', '.join(f'{name}: {_SCALARS[type_]}' for name, type_ in fields)}>>"
-        for kind, fields in STRUCT_FIELDS.items()
-    },
-}
 _DELETED = "__deleted"
 _RANK = "__rank"
 _REPEATED = "a key is staged more than once"
@@ -82,7 +67,7 @@ class SparkLakehouse:
 
         stored = self._stored(table)
         if stored is None:
-            stored = self.session.createDataFrame([], _ddl(table.columns))
+            stored = self.session.createDataFrame([], columns_ddl(table.columns))
         frame = stored.select(*table.column_names)
         return _neutral(frame if day is None else frame.filter(sf.col(PARTITION_COLUMN) == sf.lit(day)))
 
@@ -140,17 +125,22 @@ class SparkLakehouse:
                     yield declared_batch(function(plain_batch(batch)), declared)
 
         native: DataFrame = frame.to_native()
-        return _neutral(native.mapInArrow(mapped, _ddl(columns)))
+        return _neutral(native.mapInArrow(mapped, columns_ddl(columns)))
 
     def from_batches(self, batches: Iterable[pa.RecordBatch], *, columns: Sequence[Column]) -> Frame:
         file = self._staging / f"{uuid4().hex}.parquet"
         write_batches(batches, file, arrow_schema(columns))
-        return _neutral(self.session.read.schema(_ddl(columns)).parquet(str(file)))
+        return _neutral(self.session.read.schema(columns_ddl(columns)).parquet(str(file)))
 
     def collect(self, frame: Frame) -> pa.Table:
         with self._blaming():
             rows = frame.to_native().toArrow()
         return rows.cast(plain_schema(rows.schema))
+
+    @property
+    def _in_unity_catalog(self) -> bool:
+        """Spark's own session catalog has names of two parts, and is no Unity Catalog."""
+        return "/" not in self.root and not self.root.startswith("spark_catalog.")
 
     def _address(self, table: Table) -> str:
         """The table in a SQL statement."""
@@ -185,10 +175,7 @@ class SparkLakehouse:
     def _make(self, table: Table) -> None:
         """Make the empty table, unless it is there. A race of two is a conflict for the second."""
         if self._stored(table) is None:
-            partition = f"PARTITIONED BY ({PARTITION_COLUMN})" if table.daily else ""
-            self.session.sql(
-                f"CREATE TABLE IF NOT EXISTS {self._address(table)} ({_ddl(table.columns)}) USING delta {partition}"
-            )
+            self.session.sql(create_statement(table, self._address(table), in_unity_catalog=self._in_unity_catalog))
             if self._stored(table) is None:  # what is there already is not yet a table
                 raise CommitConflictError(f"{table.name} is in the making")
 
@@ -282,11 +269,7 @@ def _fitted(frame: Frame, columns: Sequence[Column], *, subject: str) -> "DataFr
 
     check_frame(frame, columns, subject=subject)
     native: DataFrame = frame.to_native()
-    return native.select(*(sf.col(column.name).cast(_SPARK_TYPES[column.type]) for column in columns))
-
-
-def _ddl(columns: Iterable[Column]) -> str:
-    return ", ".join(f"{column.name} {_SPARK_TYPES[column.type]}" for column in columns)
+    return native.select(*(sf.col(column.name).cast(SPARK_TYPES[column.type]) for column in columns))
 
 
 def _neutral(native: "DataFrame") -> Frame:

@@ -1,6 +1,5 @@
 """The environment `dev` in an emulated workspace: its volume, its clusters, its secret, as the bundle makes them."""
 
-import base64
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,9 +36,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Workspace
         assert isinstance(daily, WarmCluster)
         client.api_client.do("POST", "/api/2.1/clusters/create", body=warm_cluster(dev, "daily", daily))
         client.secrets.create_scope(dev.workspace.secret_scope)
-        client.secrets.put_secret(
-            dev.workspace.secret_scope, "pseudonym_key", bytes_value=base64.b64encode(KEY.encode()).decode()
-        )
+        client.secrets.put_secret(dev.workspace.secret_scope, "pseudonym_key", string_value=KEY)
         yield workspace, folder
 
 

@@ -6,16 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-import pyarrow as pa
 import pytest
-from pyarrow import csv
 
 from databricks_steps.launcher import InProcessStepLauncher
-from healthcare_assets.domain.synthetic import SyntheticPopulation
 from healthcare_assets.domain.tables import TABLES
 from healthcare_assets.resources.polars_lakehouse import PolarsLakehouse
-from healthcare_assets.resources.source import SyntheticSource
 from healthcare_assets_tests.launching.conftest import KEY
+from healthcare_assets_tests.launching.deliveries import delivered
 from healthcare_assets_tests.launching.dev import DAY, Dev
 from healthcare_assets_tests.launching.mlflow_server import mlflow_server
 from healthcare_assets_tests.workspace.spark_cluster import running_spark
@@ -42,13 +39,9 @@ JOBS = [("daily_patients", DAY), ("training", None), ("daily_scoring", DAY)]
 
 
 @pytest.fixture
-def members(tmp_path: Path) -> Path:
+def members(tmp_path: Path) -> str:
     """A day's delivery as a file."""
-    population = SyntheticPopulation(members=1500, arrivals_per_day=60, changes_per_day=30)
-    delivery = SyntheticSource(population, first_day=date.fromisoformat(DAY)).read(date.fromisoformat(DAY))
-    file = tmp_path / "members.csv"
-    csv.write_csv(pa.Table.from_batches(list(delivery.batches)), file)
-    return file
+    return delivered(tmp_path, [date.fromisoformat(DAY)], members=1500)
 
 
 @pytest.fixture
@@ -77,9 +70,9 @@ def _rows(folder: Path) -> dict[str, list[str]]:
 
 
 def test_the_daily_job_and_the_training_write_the_same_tables(
-    dev: Dev, members: Path, tracking: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    dev: Dev, members: str, tracking: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("HEALTHCARE_SOURCE", str(members))
+    monkeypatch.setenv("HEALTHCARE_SOURCE", members)
     monkeypatch.setenv("HEALTHCARE_CATALOG", "spark_catalog")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", tracking)
     monkeypatch.delenv("HEALTHCARE_ENGINE")
