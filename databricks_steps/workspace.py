@@ -6,7 +6,6 @@ an idempotency token, so that one whose answer got lost is not made twice.
 
 import base64
 import io
-import json
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from healthcare_assets.errors import LaunchError
+from healthcare_assets.resources.workspace import PATIENCE, patiently, said
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-PATIENCE = timedelta(minutes=15)
-"""How long one call is made again and again: a workspace that is away for longer is out of order."""
 _ENDED = ("TERMINATED", "SKIPPED", "INTERNAL_ERROR")
 _OUTPUT_LINES = 30
 
@@ -210,17 +208,14 @@ class Workspace:
 
     def _ask(self, what: str, call: Callable[[], T]) -> T:
         from databricks.sdk.errors.base import DatabricksError
-        from databricks.sdk.retries import retried
         from requests import RequestException
 
-        patiently = retried(is_retryable=_passing, timeout=self._patience, clock=self.clock)
         try:
-            answer: T = patiently(call)()
+            return patiently(call, patience=self._patience, clock=self.clock)
         except (DatabricksError, RequestException, TimeoutError, ValueError) as error:
             raise LaunchError(
                 f"The Databricks workspace did not {what} ({said(error)}): {_next_step(error)}."
             ) from error
-        return answer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -234,38 +229,6 @@ class Entry:
 
 
 _SUBMIT = "/api/2.2/jobs/runs/submit"
-
-
-def said(error: BaseException) -> str:
-    """The first line of the error at the bottom, without the client's settings, which the SDK appends to a refusal."""
-    while isinstance(error, TimeoutError) and error.__cause__ is not None:
-        error = error.__cause__
-    text = str(error).partition(" Config: ")[0].strip().splitlines()
-    return (text or [type(error).__name__])[0].rstrip(".")
-
-
-def _passing(error: BaseException) -> str | None:
-    """Whether it may be gone in a moment, in the words of the SDK's log."""
-    from databricks.sdk import errors
-    from databricks.sdk.errors.base import DatabricksError
-    from requests import RequestException
-    from requests.exceptions import InvalidSchema, InvalidURL
-
-    faults = (
-        errors.InternalError,
-        errors.TemporarilyUnavailable,
-        errors.DeadlineExceeded,
-        errors.TooManyRequests,
-        json.JSONDecodeError,
-    )
-    if isinstance(error, faults):
-        return "the workspace has a fault"
-    if isinstance(error, DatabricksError):
-        # A gateway's 502 has no class of its own in the SDK.
-        return "the gateway has a fault" if "bad gateway" in str(error).lower().replace("_", " ") else None
-    if isinstance(error, RequestException) and not isinstance(error, InvalidURL | InvalidSchema):
-        return "no answer"
-    return None
 
 
 def _next_step(error: Exception) -> str:

@@ -6,6 +6,7 @@ import secrets
 from pathlib import Path
 
 from healthcare_assets.errors import SettingsError
+from healthcare_assets.resources.workspace import patiently
 
 KEY_FILE = "pseudonym.key"
 MINIMUM_KEY_BYTES = 16
@@ -39,7 +40,8 @@ def _of_the_workspace(scope: str) -> bytes:
 
     how = f"put it there (`databricks secrets put-secret {scope} {SECRET}`) and let who runs the step read the scope"
     try:
-        encoded = WorkspaceClient().secrets.get_secret(scope, SECRET).value
+        client = WorkspaceClient()
+        encoded = patiently(lambda: client.secrets.get_secret(scope, SECRET).value)
     except (DatabricksError, ValueError, OSError) as error:
         raise SettingsError(
             f"The pseudonym key cannot be read from the secret scope {scope} ({type(error).__name__}): {how}."
