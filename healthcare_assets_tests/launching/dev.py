@@ -48,9 +48,12 @@ class Dev:
         return self.folder / "hold"
 
     def hold_steps(self) -> None:
-        """Each step waits at its beginning until `let_go`."""
+        """Each step waits at its beginning until `let_go`, and never so long that a test hangs."""
         self.hold.touch()
-        self.before_step.write_text(f"import os, time\nwhile os.path.exists({str(self.hold)!r}): time.sleep(0.02)\n")
+        self.before_step.write_text(
+            "import os, time\nuntil = time.monotonic() + 150\n"
+            f"while os.path.exists({str(self.hold)!r}) and time.monotonic() < until: time.sleep(0.02)\n"
+        )
 
     def let_go(self) -> None:
         self.hold.unlink(missing_ok=True)
