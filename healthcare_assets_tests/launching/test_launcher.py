@@ -5,6 +5,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from healthcare_assets_tests.launching.conftest import KEY
 from healthcare_assets_tests.launching.dev import Dev, failure_of, said_of
 from healthcare_assets_tests.workspace.emulator import Fault
 
@@ -116,3 +117,15 @@ def test_a_process_that_dies_without_a_word_is_told_with_its_output(dev: Dev, in
     said = said_of(dev.materialize("bronze_patients", instance=instance))
     assert said.startswith("The step bronze failed on Databricks")
     assert "out of memory" in said
+
+
+def test_the_step_reads_its_secret_through_faults_and_nobody_else_gets_to_see_it(
+    dev: Dev, instance: dg.DagsterInstance
+) -> None:
+    dev.workspace.faults(Fault(calls=r"GET .*/secrets/get\b", answer=500, times=2))
+    result = dev.materialize("silver_patients", "quarantined_patients", instance=instance)
+    assert result.success
+    assert len([call for call in dev.workspace.calls() if call.fault is not None]) == 2
+    told = [str(event) for event in result.all_events]
+    argv = [str(task.argv) for run in dev.workspace.runs() for task in run.tasks]
+    assert KEY not in str([*told, *argv, instance.get_runs()[0].tags])
