@@ -26,7 +26,7 @@ def staged_code(workspace: Workspace, environment: Environment) -> Code:
     """The present code, built and uploaded unless it is there already."""
     digest = code_digest()
     code = Code(
-        wheel=f"{required_workspace(environment).volume_path}/code/{digest}/{wheel_name()}",
+        wheel=f"{required_workspace(environment).volume_path}/code/{digest}/{wheel_name(digest)}",
         script=f"{environment.experiment_root}/steps/{digest}/{_SCRIPT.name}",
     )
     if not workspace.is_file(code.wheel):

@@ -29,10 +29,10 @@ def code_digest() -> str:
     return digest.hexdigest()[:16]
 
 
-def wheel_name() -> str:
-    """The file name of the wheel of the present code. The version carries the digest, since an installer takes a
-    package of the same version for the same."""
-    return f"healthcare_assets-{_version()}-py3-none-any.whl"
+def wheel_name(digest: str) -> str:
+    """The file name of the wheel of the code with that digest, which its version carries: an installer takes a package
+    of the same version for the same."""
+    return f"healthcare_assets-{_version(digest)}-py3-none-any.whl"
 
 
 def build_wheel(into: Path) -> Path:
@@ -44,22 +44,23 @@ def build_wheel(into: Path) -> Path:
             "The wheel for Databricks cannot be built without hatchling: install the project with its extra "
             "'databricks', or set up the environment with `make lint`."
         ) from error
+    digest = code_digest()
     with tempfile.TemporaryDirectory() as temporary:
         root = Path(temporary)
         for path in _files():
             copy = root / path.relative_to(PROJECT_ROOT)
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, copy)
-        (root / "pyproject.toml").write_text(_PROJECT.format(version=_version(), packages=list(_PACKAGES)))
+        (root / "pyproject.toml").write_text(_PROJECT.format(version=_version(digest), packages=list(_PACKAGES)))
         command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(into.absolute())]
         done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)  # noqa: S603 - our own
         if done.returncode:
             raise LaunchError(f"The wheel for Databricks cannot be built: {done.stderr.strip()}")
-    return into / wheel_name()
+    return into / wheel_name(digest)
 
 
-def _version() -> str:
-    return f"{_RELEASE}+{code_digest()}"
+def _version(digest: str) -> str:
+    return f"{_RELEASE}+{digest}"
 
 
 def _files() -> list[Path]:
