@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from healthcare_assets.errors import LaunchError
-from healthcare_assets.resources.workspace import PATIENCE, patiently, said
+from healthcare_assets.resources.workspace import PATIENCE, open_client, patiently, said
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
@@ -48,18 +48,7 @@ class RemoteRun:
 
 def open_workspace(clock: "Clock | None" = None, *, patience: timedelta = PATIENCE) -> "Workspace":
     """The workspace that the SDK's own settings name. Raises LaunchError when there is none, or no login to it."""
-    from databricks.sdk import WorkspaceClient
-    from databricks.sdk.config import Config
-
-    try:
-        config = Config(clock=clock, http_timeout_seconds=60, retry_timeout_seconds=int(patience.total_seconds()))
-        return Workspace(WorkspaceClient(config=config), patience=patience)
-    except ValueError as error:
-        raise LaunchError(
-            "The Databricks workspace cannot be entered: set DATABRICKS_HOST and a login that the Databricks SDK knows "
-            "(DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET of a service principal), or unset HEALTHCARE_ENV to "
-            "run here."
-        ) from error
+    return Workspace(open_client(LaunchError, patience=patience, clock=clock), patience=patience)
 
 
 class Workspace:

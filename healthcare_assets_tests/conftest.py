@@ -1,8 +1,5 @@
 """Fixtures that tests of several rooms share: the two lakehouses."""
 
-import os
-import shutil
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +7,7 @@ import pytest
 from hypothesis import settings
 
 from healthcare_assets.resources.lakehouse import Lakehouse
+from healthcare_assets_tests.machine import require_spark
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,12 +34,7 @@ settings.load_profile("any machine")
 @pytest.fixture(scope="session")
 def spark_session() -> "Iterator[SparkSession]":
     """One local Spark for the whole run: starting one takes six seconds."""
-    missing = [what for what, there in (("java", shutil.which("java")), ("pyspark", find_spec("pyspark"))) if not there]
-    if missing:
-        reason = f"no Spark tests on this machine: {' and '.join(missing)} not found"
-        if os.environ.get("CI"):
-            pytest.fail(f"{reason}, and in CI they must run")
-        pytest.skip(reason)
+    require_spark()
     from healthcare_assets.resources.spark_session import local_spark_session
 
     session = local_spark_session(FOR_FRAMES_OF_A_FEW_ROWS)

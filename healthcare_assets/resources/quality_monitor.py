@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from healthcare_assets.errors import QualityMonitorError
 from healthcare_assets.resources import workspace
-from healthcare_assets.resources.workspace import said
+from healthcare_assets.resources.workspace import patiently, said
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
@@ -47,7 +47,7 @@ def ensure_monitor(
 
     Tables are `<catalog>.<schema>.<table>`, the schema `<catalog>.<schema>`, the folder one of the workspace; the
     folder and what others have set (schedule, notifications, own metrics) stay as they are once the monitor is there.
-    The SDK itself waits and asks again where the workspace answers 429 or 503. Raises QualityMonitorError.
+    A workspace with a fault that may pass is asked again. Raises QualityMonitorError.
     """
     with _answering(table, baseline_table):
         change: Change = "unchanged"
@@ -71,7 +71,7 @@ def _current(client: "WorkspaceClient", table: str) -> "MonitorInfo | None":
     from databricks.sdk.errors import NotFound
 
     try:
-        return client.quality_monitors.get(table)
+        return patiently(lambda: client.quality_monitors.get(table))
     except NotFound:
         return None
 
@@ -82,17 +82,19 @@ def _created(
     from databricks.sdk.errors import ResourceConflict
 
     try:
-        monitor = client.quality_monitors.create(
-            table,
-            assets_dir,
-            output_schema,
-            baseline_table_name=baseline_table,
-            inference_log=_inference_log(),
-            slicing_exprs=list(SLICES),
+        monitor = patiently(
+            lambda: client.quality_monitors.create(
+                table,
+                assets_dir,
+                output_schema,
+                baseline_table_name=baseline_table,
+                inference_log=_inference_log(),
+                slicing_exprs=list(SLICES),
+            )
         )
     except ResourceConflict:
-        # Somebody else has made it meanwhile, or an answer got lost and the SDK asked twice.
-        return client.quality_monitors.get(table), "unchanged"
+        # Somebody else has made it meanwhile, or an answer got lost and it was asked twice.
+        return patiently(lambda: client.quality_monitors.get(table)), "unchanged"
     return monitor, "created"
 
 
@@ -100,17 +102,19 @@ def _updated(
     client: "WorkspaceClient", monitor: "MonitorInfo", baseline_table: str, output_schema: str
 ) -> "MonitorInfo":
     """An update replaces all settings, so those that are not ours are handed back."""
-    return client.quality_monitors.update(
-        monitor.table_name,
-        output_schema,
-        baseline_table_name=baseline_table,
-        inference_log=_inference_log(),
-        slicing_exprs=list(SLICES),
-        custom_metrics=monitor.custom_metrics,
-        dashboard_id=monitor.dashboard_id,
-        data_classification_config=monitor.data_classification_config,
-        notifications=monitor.notifications,
-        schedule=monitor.schedule,
+    return patiently(
+        lambda: client.quality_monitors.update(
+            monitor.table_name,
+            output_schema,
+            baseline_table_name=baseline_table,
+            inference_log=_inference_log(),
+            slicing_exprs=list(SLICES),
+            custom_metrics=monitor.custom_metrics,
+            dashboard_id=monitor.dashboard_id,
+            data_classification_config=monitor.data_classification_config,
+            notifications=monitor.notifications,
+            schedule=monitor.schedule,
+        )
     )
 
 
@@ -119,9 +123,9 @@ def _refreshed(client: "WorkspaceClient", table: str) -> "MonitorRefreshInfo":
     from databricks.sdk.errors import InvalidState, ResourceConflict
 
     try:
-        return client.quality_monitors.run_refresh(table)
+        return patiently(lambda: client.quality_monitors.run_refresh(table))
     except (InvalidState, ResourceConflict):
-        refreshes = client.quality_monitors.list_refreshes(table).refreshes or []
+        refreshes = patiently(lambda: client.quality_monitors.list_refreshes(table)).refreshes or []
         under_way = [refresh for refresh in refreshes if refresh.state.value in _UNDER_WAY]
         if not under_way:
             raise

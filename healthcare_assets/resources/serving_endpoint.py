@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, NoReturn, TypeVar
 
 from healthcare_assets.errors import ServingError
 from healthcare_assets.resources.endpoint_config import EndpointConfig, config_of, is_idle, serves, versions
-from healthcare_assets.resources.workspace import passes, said
+from healthcare_assets.resources.workspace import passing_fault, said
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
@@ -212,7 +212,7 @@ class _Endpoint:
                 auto_capture_config=wanted.capture,
             )
         except (OSError, TimeoutError) as error:
-            if isinstance(error, ResourceConflict) or passes(error):
+            if isinstance(error, ResourceConflict) or passing_fault(error):
                 return False
             raise
         return True
@@ -233,7 +233,7 @@ class _Endpoint:
             try:
                 return call()
             except (OSError, TimeoutError) as error:
-                if not passes(error) or not self._may_wait(deadline):
+                if not passing_fault(error) or not self._may_wait(deadline):
                     raise
 
     def _deadline(self) -> float:

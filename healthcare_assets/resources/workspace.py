@@ -17,15 +17,24 @@ PATIENCE = timedelta(minutes=15)
 """How long one call is made again and again: a workspace that is away for longer is out of order."""
 
 
-def open_client(raising: type[HealthcareError]) -> "WorkspaceClient":
-    """A client of the workspace that the environment names. Raises the given error when none can be had."""
+def open_client(
+    raising: type[HealthcareError], *, patience: timedelta = PATIENCE, clock: "Clock | None" = None
+) -> "WorkspaceClient":
+    """A client of the workspace that the SDK's own settings name.
+
+    Raises the given error when there is none, or no login to it.
+    """
     from databricks.sdk import WorkspaceClient
+    from databricks.sdk.config import Config
 
     try:
-        return WorkspaceClient()
+        seconds = int(patience.total_seconds())
+        return WorkspaceClient(config=Config(clock=clock, http_timeout_seconds=60, retry_timeout_seconds=seconds))
     except ValueError as error:
         raise raising(
-            "The Databricks workspace cannot be entered: set DATABRICKS_HOST and its credentials, or run this in it."
+            "The Databricks workspace cannot be entered: set DATABRICKS_HOST and a login that the Databricks SDK knows "
+            "(DATABRICKS_CLIENT_ID and DATABRICKS_CLIENT_SECRET of a service principal), or unset HEALTHCARE_ENV to "
+            "run here."
         ) from error
 
 
@@ -70,8 +79,3 @@ def passing_fault(error: BaseException) -> str | None:
     if isinstance(error, RequestException) and not isinstance(error, InvalidURL | InvalidSchema):
         return "no answer"
     return None
-
-
-def passes(error: Exception) -> bool:
-    """Whether the same question may be answered some seconds later."""
-    return passing_fault(error) is not None

@@ -191,7 +191,7 @@ def test_a_refresh_that_is_refused_is_said(workspace: Workspace, client: Workspa
     [
         (error(403, "PERMISSION_DENIED", "You may not."), "may not be made or refreshed (You may not): grant"),
         (error(401, "UNAUTHENTICATED", "Who is it?"), "does not know who asks"),
-        (error(500, "INTERNAL_ERROR", "It broke."), "did not take the monitor of main.health.predictions (It broke)"),
+        (error(400, "BAD_REQUEST", "It broke."), "did not take the monitor of main.health.predictions (It broke)"),
     ],
 )
 @pytest.mark.parametrize("call", ["GET", "POST", "PUT", "POST /refreshes"])
@@ -213,6 +213,18 @@ def test_without_the_table_it_says_what_to_materialise(workspace: Workspace, cli
         ensured(client)
 
 
+@pytest.mark.parametrize("call", ["GET", "POST", "PUT", "POST /refreshes"])
+@pytest.mark.parametrize("status", [500, 502, 503])
+def test_a_fault_that_passes_is_waited_out(
+    workspace: Workspace, client: WorkspaceClient, call: str, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("databricks.sdk.clock.RealClock.sleep", lambda *_: None)
+    if call == "PUT":
+        workspace.monitor = kept({**OURS, "slicing_exprs": []})
+    workspace.faults = {call: [error(status, "INTERNAL_ERROR", "It broke.")] * 3}
+    assert ensured(client).change == ("updated" if call == "PUT" else "created")
+
+
 def test_a_workspace_that_is_busy_is_asked_again(workspace: Workspace, client: WorkspaceClient) -> None:
     busy = (*error(429, "RESOURCE_EXHAUSTED", "Too many."), {"Retry-After": "0"})
     workspace.faults = {"GET": [busy]}
@@ -225,5 +237,5 @@ def test_without_credentials_it_says_which(monkeypatch: pytest.MonkeyPatch, tmp_
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("DATABRICKS_CONFIG_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(QualityMonitorError, match="set DATABRICKS_HOST and its credentials"):
+    with pytest.raises(QualityMonitorError, match="set DATABRICKS_HOST and a login"):
         open_client()

@@ -137,7 +137,10 @@ class Workspace:
         self._ask("clusters", {"start_seconds": seconds})
 
     def reset(self) -> None:
-        """Stop and forget all jobs and runs, end the faults, empty the logs. Files, secrets and clusters stay."""
+        """Stop and forget all jobs, runs, endpoints and monitors, end the faults, empty the logs.
+
+        Files, secrets and clusters stay.
+        """
         self._ask("reset", {})
 
     def runs(self) -> list[Run]:

@@ -1,14 +1,12 @@
 """The emulated Databricks workspace as fixtures: one server for the whole run, emptied for each test."""
 
-import os
 import shutil
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
-from shutil import which
 
 import pytest
 
+from healthcare_assets_tests.machine import leave_out, require_spark
 from healthcare_assets_tests.workspace.emulator import Workspace, missing, running_workspace
 from healthcare_assets_tests.workspace.spark_cluster import WarmSpark, running_spark, spark_conf, warehouse_of
 
@@ -23,10 +21,7 @@ def require_emulator() -> None:
     """Leave the test out on a machine without the emulator, and say so; in CI that is a failure."""
     lacking = missing()
     if lacking:
-        reason = f"no tests on a Databricks workspace on this machine: {lacking}"
-        if os.environ.get("CI"):
-            pytest.fail(f"{reason}, and in CI they must run")
-        pytest.skip(reason)
+        leave_out("tests on a Databricks workspace", lacking=lacking)
 
 
 @pytest.fixture(scope="session")
@@ -49,12 +44,7 @@ def workspace(workspace_server: Workspace, cluster_folder: Path) -> Iterator[Wor
 @pytest.fixture(scope="session")
 def spark_server(cluster_folder: Path) -> Iterator[WarmSpark]:
     """A Spark that lasts; see `warm_spark`."""
-    missing_tools = [what for what, there in (("java", which("java")), ("pyspark", find_spec("pyspark"))) if not there]
-    if missing_tools:
-        reason = f"no Spark tests on this machine: {' and '.join(missing_tools)} not found"
-        if os.environ.get("CI"):
-            pytest.fail(f"{reason}, and in CI they must run")
-        pytest.skip(reason)
+    require_spark()
     with running_spark(cluster_folder) as spark:
         yield spark
 

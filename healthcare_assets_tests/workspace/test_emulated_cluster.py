@@ -1,7 +1,5 @@
 """Jobs of the emulated workspace have Spark with Delta Lake, and tables that outlast them."""
 
-import os
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +7,7 @@ import pytest
 from databricks.sdk import WorkspaceClient
 from deltalake import DeltaTable
 
+from healthcare_assets_tests.machine import require_spark
 from healthcare_assets_tests.workspace.running import Script, printed, results, submitted
 
 FIRST = """
@@ -36,11 +35,8 @@ pytestmark = [pytest.mark.spark, pytest.mark.slow]
 
 
 @pytest.fixture(autouse=True)
-def with_java() -> None:
-    if not shutil.which("java"):
-        if os.environ.get("CI"):
-            pytest.fail("no Java on this machine, and in CI the tests on Spark must run")
-        pytest.skip("no Spark tests on this machine: java not found")
+def with_spark() -> None:
+    require_spark()
 
 
 def test_a_job_finds_and_merges_into_the_table_of_an_earlier_one(

@@ -48,6 +48,7 @@ async def serve(settings: Path, report_to: int) -> None:
     from healthcare_assets_tests.workspace.server.execution import Runner, Site
     from healthcare_assets_tests.workspace.server.faults import FaultyWorkspace
     from healthcare_assets_tests.workspace.server.jobs_api import Jobs
+    from healthcare_assets_tests.workspace.server.managed import Managed
     from healthcare_assets_tests.workspace.server.mended import routes
 
     listening = socket.create_server(("127.0.0.1", 0))
@@ -56,11 +57,11 @@ async def serve(settings: Path, report_to: int) -> None:
     login = {"DATABRICKS_HOST": host, "DATABRICKS_TOKEN": wanted["token"]}
     site = Site(host, Path(wanted["data"]), wanted["python"], {**wanted["environment"], **login})
     settle_at_once()
-    jobs = Jobs(Runner(site))
+    jobs, managed = Jobs(Runner(site)), Managed()
     minilake = create_app()
-    minilake.router.routes[:0] = [*jobs.routes(), *routes(jobs.runner.compute)]
+    minilake.router.routes[:0] = [*jobs.routes(), *managed.routes(), *routes(jobs.runner.compute)]
     front = FaultyWorkspace(minilake, wanted["token"])
-    admin = admin_app(front, jobs)
+    admin = admin_app(front, jobs, managed)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         of_tests = scope["type"] == "http" and scope["path"].startswith("/_emulator/")

@@ -8,9 +8,10 @@ from starlette.routing import Route
 from healthcare_assets_tests.workspace.server import processes
 from healthcare_assets_tests.workspace.server.faults import Fault, FaultyWorkspace
 from healthcare_assets_tests.workspace.server.jobs_api import Jobs
+from healthcare_assets_tests.workspace.server.managed import Managed
 
 
-def admin_app(front: FaultyWorkspace, jobs: Jobs) -> Starlette:
+def admin_app(front: FaultyWorkspace, jobs: Jobs, managed: Managed) -> Starlette:
     runner = jobs.runner
 
     async def faults(request: Request) -> Response:
@@ -49,6 +50,7 @@ def admin_app(front: FaultyWorkspace, jobs: Jobs) -> Starlette:
         front.arrange([], seed=0)
         await runner.stop_all()
         jobs.forget()
+        managed.forget()
         front.calls.clear()
         return JSONResponse({})
 
