@@ -29,7 +29,7 @@ REASON_CODE_FIELDS: tuple[tuple[str, ColumnType], ...] = (
     ("dollars", "float"),
     ("text", "string"),
 )
-"""Fields of `reason_codes.ReasonCode`."""
+"""Fields of what `reason_codes.reason_codes` gives."""
 
 STRUCT_FIELDS: Mapping[str, tuple[tuple[str, ColumnType], ...]] = {
     "criteria": CRITERION_FIELDS,

@@ -8,21 +8,25 @@ member. All 64 coalitions are evaluated: nothing is sampled, and the kind of mod
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from math import factorial
 from typing import Any
 
 import narwhals as nw
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from healthcare_assets.domain.bootstrap import Floats
+from healthcare_assets.domain.columns import REASON_CODE_FIELDS
 from healthcare_assets.domain.features import BMI_BANDS, SAFE_HARBOR_AGE, risk_features
 from healthcare_assets.domain.model_features import PATIENT_KEY, design_frame
 from healthcare_assets.domain.tables import REGIONS, SEXES
 
 ATTRIBUTES = ("age", "sex", "region", "bmi", "smoker", "children")
 
+Integers = NDArray[np.int64]
 Predict = Callable[[pd.DataFrame], Floats]
 """From a `design_frame` to US dollars, one a row. Each row by itself: what else is in the frame changes nothing.
 
@@ -50,17 +54,6 @@ _HYBRIDS_AT_A_TIME = 200_000
 """Both keep memory flat. The first is large because the more patients, the more hybrids they have in common."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class ReasonCode:
-    """One attribute of one patient that raises the predicted cost above the typical member's."""
-
-    attribute: str
-    dollars: float
-    """How much it raises the predicted charges of the year: US dollars, to the cent."""
-    text: str
-    """For a care manager, the amount rounded: `BMI 36.2 (obese): +$5,100 a year`."""
-
-
 def typical_patient(frame: pd.DataFrame) -> dict[str, Any]:
     """The typical member of a training population of one patient or more: the attributes, as JSON can write them.
 
@@ -79,19 +72,28 @@ def typical_patient(frame: pd.DataFrame) -> dict[str, Any]:
 
 def reason_codes(
     patients: pd.DataFrame, *, reference: Mapping[str, Any], predict: Predict, top: int = 3
-) -> list[list[ReasonCode]]:
-    """For each patient, in order, up to `top` attributes that raise the predicted cost by a dollar or more.
+) -> pa.ListArray:
+    """For each patient, in order, a list of up to `top` attributes that raise the predicted cost by a dollar or more.
 
-    The largest first; what is equal to the cent, in the order of `ATTRIBUTES`. Arguments as for `contributions`.
+    Each as a struct of `REASON_CODE_FIELDS`: the attribute; by how many US dollars it raises the predicted charges of
+    the year above the typical member's, to the cent; and a text for a care manager with the amount rounded, such as
+    `BMI 36.2 (obese): +$5,100 a year`. The largest first; what is equal to the cent, in the order of `ATTRIBUTES`.
+    Arguments as for `contributions`.
     """
     # Cents, so that the last bit of some model's arithmetic neither shows nor decides between equals.
     dollars = np.round(contributions(patients, reference=reference, predict=predict), 2)
     order = np.argsort(-dollars, axis=1, kind="stable")[:, :top]
-    records = _attributes(patients).to_dict("records")
-    return [
-        [_reason(ATTRIBUTES[i], record, row[i]) for i in ranked if row[i] >= _LEAST_DOLLARS]
-        for record, row, ranked in zip(records, dollars.tolist(), order.tolist(), strict=True)
-    ]
+    ranked = np.take_along_axis(dollars, order, axis=1)
+    listed = ranked >= _LEAST_DOLLARS
+    attribute, amount = order[listed], ranked[listed]
+    words = _all_words(_attributes(patients), np.nonzero(listed)[0], attribute)
+    fields = {
+        "attribute": pa.array(ATTRIBUTES).take(pa.array(attribute)),
+        "dollars": pa.array(amount, pa.float64()),
+        "text": pc.binary_join_element_wise(words, ": +", _amounts(amount), " a year", ""),
+    }
+    reasons = pa.StructArray.from_arrays([fields[name] for name, _ in REASON_CODE_FIELDS], [*dict(REASON_CODE_FIELDS)])
+    return pa.ListArray.from_arrays(np.append(0, np.cumsum(listed.sum(axis=1))).astype(np.int32), reasons)
 
 
 def contributions(patients: pd.DataFrame, *, reference: Mapping[str, Any], predict: Predict) -> Floats:
@@ -170,9 +172,22 @@ def _shapley(values: Floats) -> Floats:
     return total / factorial(len(ATTRIBUTES))
 
 
-def _reason(attribute: str, patient: Mapping[Any, Any], dollars: float) -> ReasonCode:
-    text = f"{_words(attribute, patient)}: +{_amount(dollars)} a year"
-    return ReasonCode(attribute=attribute, dollars=dollars, text=text)
+def _all_words(attributes: pd.DataFrame, patient: Integers, attribute: Integers) -> pa.Array:
+    """The words for each pair of a patient and an attribute, by their positions.
+
+    Each distinct value is worded once: a million patients have some thousand.
+    """
+    words: NDArray[np.object_] = np.empty(len(patient), dtype=object)
+    for i, name in enumerate(ATTRIBUTES):
+        mine = attribute == i
+        about = attributes.iloc[patient[mine]][[name, "age"] if name == "bmi" else [name]]
+        if name == "bmi":
+            about = about.assign(age=about["age"].clip(upper=ADULT_BMI_FROM_AGE))
+        groups = about.groupby(list(about.columns), sort=False)
+        distinct = about[~about.duplicated()].to_dict("records")
+        worded = np.array([_words(name, record) for record in distinct], dtype=object)
+        words[mine] = worded[groups.ngroup().to_numpy()]
+    return pa.array(words, pa.string())
 
 
 def _words(attribute: str, patient: Mapping[Any, Any]) -> str:
@@ -200,7 +215,8 @@ def _bmi_words(bmi: float, age: int) -> str:
     return f"BMI {shown:.1f} ({category})" if age >= ADULT_BMI_FROM_AGE else f"BMI {shown:.1f}"
 
 
-def _amount(dollars: float) -> str:
+def _amounts(dollars: Floats) -> pa.Array:
     """Dollars, no more precise than a prediction: see `_ROUNDED_TO`."""
-    step = next((step for at_least, step in _ROUNDED_TO if dollars >= at_least), 1)
-    return f"${step * round(dollars / step):,}"
+    step = np.select([dollars >= at_least for at_least, _ in _ROUNDED_TO], [to for _, to in _ROUNDED_TO], default=1)
+    distinct, which = np.unique(np.round(dollars / step).astype(np.int64) * step, return_inverse=True)
+    return pa.array([f"${amount:,}" for amount in distinct.tolist()], pa.string()).take(pa.array(which))

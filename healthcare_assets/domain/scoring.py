@@ -1,8 +1,8 @@
 """Scoring: the champion's prediction for each patient of a batch."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,7 @@ from healthcare_assets.domain.model_features import (
     feature_faults,
     predicted_charges,
 )
-from healthcare_assets.domain.reason_codes import ReasonCode, reason_codes
+from healthcare_assets.domain.reason_codes import reason_codes
 from healthcare_assets.domain.reference import ReferenceProfile
 from healthcare_assets.domain.risk_bands import (
     adjusted_risk_score,
@@ -98,25 +98,27 @@ def score(
         "high_risk_patient": high_risk,
         "requires_review": review,
         "high_cost": high_cost(predicted, reference.high_cost_from),
-        "reason_codes": [[asdict(code) for code in codes] for codes in _reasons(model, frame, high_risk | review)],
+        "reason_codes": _reasons(model, frame, high_risk | review),
         "model_name": pa.repeat(model.name, len(frame)),
         "model_version": pa.repeat(model.version, len(frame)),
         "predicted_at": pa.repeat(pa.scalar(predicted_at, PREDICTION_SCHEMA.field("predicted_at").type), len(frame)),
     }
-    arrays = [pa.array(values[field.name], type=field.type) for field in PREDICTION_SCHEMA]
+    arrays = [_array(values[field.name], field.type) for field in PREDICTION_SCHEMA]
     return pa.RecordBatch.from_arrays(arrays, schema=PREDICTION_SCHEMA)
 
 
-def _reasons(model: LoadedModel, frame: pd.DataFrame, flagged: NDArray[np.bool_]) -> list[Sequence[ReasonCode]]:
+def _array(values: object, type_: pa.DataType) -> pa.Array:
+    return values.cast(type_) if isinstance(values, pa.Array) else pa.array(values, type=type_)
+
+
+def _reasons(model: LoadedModel, frame: pd.DataFrame, flagged: NDArray[np.bool_]) -> pa.ListArray:
     """The reason codes of each row, none for a row that is not flagged."""
-    reasons: list[Sequence[ReasonCode]] = [()] * len(frame)
-    if flagged.any():
-        found = reason_codes(
-            frame[flagged], reference=model.reference.typical, predict=lambda design: _predicted(model, design)
-        )
-        for position, codes in zip(np.flatnonzero(flagged), found, strict=True):
-            reasons[position] = codes
-    return reasons
+    found = reason_codes(
+        frame[flagged], reference=model.reference.typical, predict=lambda design: _predicted(model, design)
+    )
+    lengths = np.zeros(len(frame), dtype=np.int64)
+    lengths[flagged] = found.value_lengths().to_numpy()
+    return pa.ListArray.from_arrays(np.append(0, np.cumsum(lengths)).astype(np.int32), found.values)
 
 
 def _patients(frame: pd.DataFrame, model: LoadedModel) -> "pd.Series[Any]":

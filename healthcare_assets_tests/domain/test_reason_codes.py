@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from functools import cache
 from itertools import permutations
-from typing import Any
+from typing import Any, NamedTuple
 
 import narwhals as nw
 import numpy as np
@@ -22,7 +22,6 @@ from healthcare_assets.domain.model_features import design_frame, predicted_char
 from healthcare_assets.domain.reason_codes import (
     ATTRIBUTES,
     Predict,
-    ReasonCode,
     contributions,
     reason_codes,
     typical_patient,
@@ -38,6 +37,17 @@ REFERENCE: Patient = {"age": 40, "sex": "female", "region": "southeast", "bmi": 
 SMOKER: Patient = {"age": 58, "sex": "male", "region": "northeast", "bmi": 36.2, "smoker": True, "children": 3}
 
 of_each_candidate = pytest.mark.parametrize("candidate", CANDIDATES, ids=lambda candidate: candidate.name)
+
+
+class ReasonCode(NamedTuple):
+    attribute: str
+    dollars: float
+    text: str
+
+
+def _reasons(patients: pd.DataFrame, **about: Any) -> list[list[ReasonCode]]:
+    """The reason codes as a reader of the table has them."""
+    return [[ReasonCode(**reason) for reason in reasons] for reasons in reason_codes(patients, **about).to_pylist()]
 
 
 @cache
@@ -234,13 +244,13 @@ def test_an_obese_smokers_first_reason_is_smoking(candidate: Candidate) -> None:
     """By the made-up rule smoking costs them 22,000 dollars, and no age more than 16,250."""
     patients = _some_patients(400).query("smoker and bmi > 31")
     reference = typical_patient(_population())
-    codes = reason_codes(patients, reference=reference, predict=_model(candidate.name))
+    codes = _reasons(patients, reference=reference, predict=_model(candidate.name))
     assert len(codes) > 20
     assert {reasons[0].attribute for reasons in codes} == {"smoker"}
 
 
 def test_reasons_are_the_largest_first_and_none_lowers_the_cost() -> None:
-    codes = reason_codes(_some_patients(200), reference=REFERENCE, predict=_model("gradient_boosting"))
+    codes = _reasons(_some_patients(200), reference=REFERENCE, predict=_model("gradient_boosting"))
     assert {len(reasons) for reasons in codes} == {0, 1, 2, 3}
     for reasons in codes:
         dollars = [reason.dollars for reason in reasons]
@@ -257,7 +267,7 @@ def _by_attribute(**dollars: float) -> Predict:
 
 def test_equal_reasons_come_in_the_declared_order() -> None:
     predict = _by_attribute(children=500.0, smoker=500.001, bmi=700.0, region=500.0, sex=499.999, age=-9.0)
-    [reasons] = reason_codes(_people(SMOKER), reference=REFERENCE, predict=predict, top=4)
+    [reasons] = _reasons(_people(SMOKER), reference=REFERENCE, predict=predict, top=4)
     assert [(reason.attribute, reason.dollars) for reason in reasons] == [
         ("bmi", 700.0),
         ("sex", 500.0),
@@ -268,7 +278,7 @@ def test_equal_reasons_come_in_the_declared_order() -> None:
 
 @pytest.mark.parametrize(("dollars", "listed"), [(0.994, False), (0.996, True), (1.0, True), (0.0, False), (-5, False)])
 def test_a_reason_is_worth_a_dollar(dollars: float, listed: bool) -> None:
-    [reasons] = reason_codes(_people(SMOKER), reference=REFERENCE, predict=_by_attribute(age=dollars))
+    [reasons] = _reasons(_people(SMOKER), reference=REFERENCE, predict=_by_attribute(age=dollars))
     assert [reason.attribute for reason in reasons] == ["age"] * listed
 
 
@@ -304,19 +314,19 @@ def test_wording(attribute: str, patient: Patient, dollars: float, text: str) ->
     def predict(design: pd.DataFrame) -> Floats:
         return np.where(design[attribute] != reference[attribute], dollars, 0.0)
 
-    [reasons] = reason_codes(_people(_like(REFERENCE, **patient)), reference=reference, predict=predict)
+    [reasons] = _reasons(_people(_like(REFERENCE, **patient)), reference=reference, predict=predict)
     assert reasons == [ReasonCode(attribute=attribute, dollars=dollars, text=text)]
 
 
 def test_no_reason_names_the_patient() -> None:
     patients = _people(SMOKER).assign(patient_key="0123456789abcdef")
-    assert "0123456789abcdef" not in repr(reason_codes(patients, reference=REFERENCE, predict=_linear))
+    assert "0123456789abcdef" not in repr(_reasons(patients, reference=REFERENCE, predict=_linear))
 
 
 def test_no_patients_have_no_reasons() -> None:
     nobody = _people(SMOKER).iloc[:0]
     assert contributions(nobody, reference=REFERENCE, predict=_linear).shape == (0, len(ATTRIBUTES))
-    assert reason_codes(nobody, reference=REFERENCE, predict=_linear) == []
+    assert _reasons(nobody, reference=REFERENCE, predict=_linear) == []
 
 
 @pytest.mark.parametrize("name", ATTRIBUTES)
