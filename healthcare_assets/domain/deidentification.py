@@ -1,6 +1,6 @@
 """Pseudonyms, and the proof per row that nothing but a pseudonym is left (Safe Harbor, 45 CFR 164.514(b)(2))."""
 
-import hmac
+import hashlib
 from collections.abc import Callable
 
 import narwhals as nw
@@ -10,25 +10,40 @@ from healthcare_assets.domain.features import SAFE_HARBOR_AGE
 
 PSEUDONYM_PATTERN = r"^[0-9a-f]{32}$"
 _PSEUDONYM_BYTES = 16
+_BLOCK_BYTES = 64
+_INNER_PAD, _OUTER_PAD = 0x36, 0x5C
 
 
-def pseudonym(identity: str, *, key: bytes) -> str:
-    """HMAC-SHA-256 of the id, trimmed and without regard to case, as 32 hex digits.
+def pseudonyms(key: bytes) -> Callable[[str], str]:
+    """From an id to its pseudonym: HMAC-SHA-256 of the id, trimmed and without regard to case, as 32 hex digits.
 
     128 of the 256 bits are kept (RFC 2104 allows truncation): among a billion patients a collision has a chance of
     1.5e-21, and the key columns are half as wide. Without the key nobody can derive a pseudonym from an id.
+
+    The two states of SHA-256 that depend on the key alone are computed once (RFC 2104, section 4) and copied for each
+    id, which takes half the time of a whole HMAC.
     """
-    normalised = identity.strip().casefold().encode()
-    return hmac.digest(key, normalised, "sha256")[:_PSEUDONYM_BYTES].hex()
+    block = hashlib.sha256(key).digest() if len(key) > _BLOCK_BYTES else key
+    padded = block.ljust(_BLOCK_BYTES, b"\0")
+    inner, outer = (hashlib.sha256(bytes(byte ^ pad for byte in padded)) for pad in (_INNER_PAD, _OUTER_PAD))
+
+    def of(identity: str) -> str:
+        within, around = inner.copy(), outer.copy()
+        within.update(identity.strip().casefold().encode())
+        around.update(within.digest())
+        return around.digest()[:_PSEUDONYM_BYTES].hex()
+
+    return of
 
 
 def pseudonymiser(key: bytes) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
     """A batch function that puts the column `patient_key` in the place of `identity`; null stays null."""
 
     def replace_identity(batch: pa.RecordBatch) -> pa.RecordBatch:
+        of = pseudonyms(key)  # made here: Spark sends this function to other processes, and a hash cannot be sent
         position = batch.schema.get_field_index("identity")
         identities = batch.column(position).to_pylist()
-        keys = [None if identity is None else pseudonym(identity, key=key) for identity in identities]
+        keys = [None if identity is None else of(identity) for identity in identities]
         return batch.set_column(position, pa.field("patient_key", pa.string()), pa.array(keys, pa.string()))
 
     return replace_identity

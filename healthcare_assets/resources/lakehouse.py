@@ -88,6 +88,13 @@ class Lakehouse(Protocol):
         """A frame of the batches, which are consumed once, streaming."""
         ...
 
+    def once(self, frame: Frame) -> Frame:
+        """The frame, computed now and written down, for a plan that reads it more than once: it is not computed again.
+
+        What was written down is gone with the last plan that reads it, or with the process.
+        """
+        ...
+
     def collect(self, frame: Frame) -> "pa.Table":
         """The frame's rows, in memory: for aggregates and the training sample only."""
         ...

@@ -135,6 +135,16 @@ class PolarsLakehouse:
             file.seek(0)
             return nw.from_native(pl.scan_parquet(file))
 
+    def once(self, frame: Frame) -> Frame:
+        with scratch_folder(self._scratch) as scratch:
+            path = scratch / "once.parquet"
+            with self._blaming():
+                frame.to_native().sink_parquet(
+                    path, engine="streaming", compression_level=1, row_group_size=delta_files.ROWS_PER_GROUP
+                )
+            with path.open("rb") as file:  # it has no name as soon as the folder is gone, see `from_batches`
+                return nw.from_native(pl.scan_parquet(file))
+
     def collect(self, frame: Frame) -> pa.Table:
         with self._blaming():
             rows = frame.to_native().collect(engine="streaming").to_arrow()

@@ -132,6 +132,13 @@ class SparkLakehouse:
         write_batches(batches, file, arrow_schema(columns))
         return _neutral(self.session.read.schema(columns_ddl(columns)).parquet(str(file)))
 
+    def once(self, frame: Frame) -> Frame:
+        native: DataFrame = frame.to_native()
+        folder = str(self._staging / f"{uuid4().hex}.parquet")
+        with self._blaming():
+            native.write.parquet(folder)
+        return _neutral(self.session.read.schema(native.schema).parquet(folder))
+
     def collect(self, frame: Frame) -> pa.Table:
         with self._blaming():
             rows = frame.to_native().toArrow()

@@ -23,10 +23,12 @@ RECORD_COLUMNS = (
 def run(runtime: Runtime, day: date) -> StepReport:
     lakehouse, policy = runtime.lakehouse, runtime.policy
     bronze = lakehouse.scan(BRONZE_PATIENTS, day=day)
-    records = lakehouse.map_batches(
-        cleaning.read_records(bronze, day=day, policy=policy),
-        deidentification.pseudonymiser(runtime.pseudonym_key),
-        columns=RECORD_COLUMNS,
+    records = lakehouse.once(
+        lakehouse.map_batches(
+            cleaning.read_records(bronze, day=day, policy=policy),
+            deidentification.pseudonymiser(runtime.pseudonym_key),
+            columns=RECORD_COLUMNS,
+        )
     )
     quarantined = content_of(QUARANTINED_PATIENTS, cleaning.quarantined_records(records))
     patients = cleaning.with_order(cleaning.valid_patients(records))

@@ -40,6 +40,25 @@ def test_an_absent_table_reads_as_an_empty_one(lakehouse: Lakehouse) -> None:
     assert not Path(lakehouse.location(VISITS)).exists()
 
 
+def test_what_is_computed_once_is_not_computed_again(lakehouse: Lakehouse, tmp_path: Path) -> None:
+    """Its rows stay what they were, whatever becomes of the table that they were computed from."""
+    seen = tmp_path / "computed"
+
+    def noting(batch: pa.RecordBatch) -> pa.RecordBatch:
+        with seen.open("a") as file:
+            file.write("x" * batch.num_rows)
+        return batch
+
+    lakehouse.replace_day(VISITS, MONDAY, frame_of(lakehouse, VISITS, [VISIT, VISIT]))
+    computed = lakehouse.map_batches(lakehouse.scan(VISITS, day=MONDAY), noting, columns=VISITS.columns)
+    frame = lakehouse.once(computed)
+    lakehouse.replace_day(VISITS, MONDAY, frame_of(lakehouse, VISITS, []))
+    for _ in range(2):
+        assert len(rows_of(lakehouse, frame)) == 2
+    assert seen.read_text() == "xx"
+    assert frame.collect_schema() == lakehouse.scan(VISITS).collect_schema()
+
+
 def test_a_folder_may_have_any_name(tmp_path: Path) -> None:
     """A home in `My Projects` is a usual one; deltalake gives file names percent-encoded."""
     lakehouse = PolarsLakehouse(tmp_path / "My Größe")

@@ -239,7 +239,7 @@ def _changes(lakehouse: Lakehouse, *, upserts: bool) -> Frame:
     return dimension.changes(present, wanted)[0 if upserts else 1]
 
 
-_OUTCOME_PATIENTS = {name: deidentification.pseudonym(name, key=b"key") for name in ("p1", "p2")}
+_OUTCOME_PATIENTS = {name: deidentification.pseudonyms(b"key")(name) for name in ("p1", "p2")}
 
 
 def _delivered_outcomes() -> list[dict[str, Any]]:

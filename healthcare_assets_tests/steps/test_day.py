@@ -10,7 +10,7 @@ import pytest
 
 from healthcare_assets.domain.checks import CheckOutcome
 from healthcare_assets.domain.columns import Table
-from healthcare_assets.domain.deidentification import pseudonym
+from healthcare_assets.domain.deidentification import pseudonyms
 from healthcare_assets.domain.tables import (
     BRONZE_PATIENTS,
     DIM_PATIENTS,
@@ -77,7 +77,7 @@ def test_two_days_of_members(tmp_path: Path, lakehouse: Lakehouse) -> None:
     assert not _checks(first)["silver_patients.quarantine_rate"].passed  # 2 of 8 are more than a tenth
     assert len(_rows(lakehouse, BRONZE_PATIENTS)) == 8
 
-    key = {name: pseudonym(name, key=KEY.encode()) for name in ("a1", "b2", "c3", "d4", "e5")}
+    key = {name: pseudonyms(KEY.encode())(name) for name in ("a1", "b2", "c3", "d4", "e5")}
     patients = {row["patient_key"]: row for row in _rows(lakehouse, SILVER_PATIENTS, DAY)}
     assert {k: (row["charges"], row["source_records"]) for k, row in patients.items()} == {
         key["a1"]: (300.0, 3),  # the latest timestamp, whatever its place
@@ -136,7 +136,7 @@ def test_a_day_that_is_delivered_again_without_a_patient_forgets_them(
     _day(runtime, DAY)
     for table in (SILVER_PATIENTS, DIM_PATIENTS, RISK_FEATURES):
         keys = [row["patient_key"] for row in _rows(runtime.lakehouse, table)]
-        assert keys == [pseudonym("b2", key=KEY.encode())], table.name
+        assert keys == [pseudonyms(KEY.encode())("b2")], table.name
 
 
 def test_the_tables_are_for_this_user_only_since_bronze_carries_identifiers(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from healthcare_assets.domain.columns import Table
-from healthcare_assets.domain.deidentification import pseudonym
+from healthcare_assets.domain.deidentification import pseudonyms
 from healthcare_assets.domain.monitoring.tables import OBSERVED_OUTCOMES, QUARANTINED_OUTCOMES
 from healthcare_assets.domain.synthetic import SyntheticPopulation
 from healthcare_assets.domain.synthetic_outcomes import LONGEST_LAG, SHORTEST_LAG
@@ -31,7 +31,7 @@ Rows = list[dict[str, Any]]
 
 
 def _key(patient: str) -> str:
-    return pseudonym(patient, key=KEY.encode())
+    return pseudonyms(KEY.encode())(patient)
 
 
 def _write(path: Path, columns: Sequence[str], records: Sequence[Mapping[str, str]]) -> None:

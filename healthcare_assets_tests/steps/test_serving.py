@@ -15,7 +15,7 @@ import pytest
 from databricks_steps.launcher import InProcessStepLauncher
 from healthcare_assets.defs.assets.serving_endpoint import serving_endpoint
 from healthcare_assets.domain.candidates import GLM
-from healthcare_assets.domain.deidentification import pseudonym
+from healthcare_assets.domain.deidentification import pseudonyms
 from healthcare_assets.domain.serving import ANSWER_COLUMNS
 from healthcare_assets.domain.tables import PREDICTIONS
 from healthcare_assets.environments import ENVIRONMENTS
@@ -75,7 +75,7 @@ def test_a_record_has_the_same_figures_from_the_graph_and_from_serving(
     answers = model.predict([dict(record) for record in RECORDS])
     assert len(of_the_graph) == len(RECORDS)
     for record, answer in zip(RECORDS, answers, strict=True):
-        assert answer == of_the_graph[pseudonym(record["patient_id"], key=KEY.encode())]
+        assert answer == of_the_graph[pseudonyms(KEY.encode())(record["patient_id"])]
 
 
 def _elsewhere(runtime: Runtime) -> Runtime:
