@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -39,6 +40,7 @@ class Kept:
     """What the emulator does not know, by kind and name."""
 
     experiments: dict[str, Json] = field(default_factory=dict)
+    ids: "count[int]" = field(default_factory=lambda: count(1))
     models: dict[str, Json] = field(default_factory=dict)
     endpoints: dict[str, Json] = field(default_factory=dict)
     clusters: dict[str, Json] = field(default_factory=dict)
@@ -69,7 +71,7 @@ class Kept:
         if action == "create":
             if any(there["name"] == body["name"] for there in self.experiments.values()):
                 return _TAKEN
-            identity = str(len(self.experiments) + 1)
+            identity = str(next(self.ids))  # the CLI makes several at a time: their number is no id
             self.experiments[identity] = {**body, "experiment_id": identity, "lifecycle_stage": "active"}
             return 200, {"experiment_id": identity}
         identity = body.get("experiment_id") or query.get("experiment_id") or ""

@@ -1,5 +1,6 @@
 """The environment `dev` in an emulated workspace: its volume, its clusters, its secret, as the bundle makes them."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from healthcare_assets_tests.launching.dev import Dev
 from healthcare_assets_tests.launching.orchestrator import impatient_launcher
 from healthcare_assets_tests.workspace.emulator import Workspace, running_workspace
 from healthcare_assets_tests.workspace.fixtures import require_emulator
-from healthcare_assets_tests.workspace.spark_cluster import spark_conf
+from healthcare_assets_tests.workspace.spark_cluster import spark_conf, warehouse_of
 
 KEY = "a secret of the tests, long enough"
 
@@ -61,6 +62,7 @@ def dev(server: tuple[Workspace, Path], tmp_path: Path, monkeypatch: pytest.Monk
     (folder / "before_step.py").unlink(missing_ok=True)
     (folder / "hold").unlink(missing_ok=True)
     workspace.reset()
+    shutil.rmtree(warehouse_of(folder / "cluster"), ignore_errors=True)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -60,14 +61,18 @@ def test_a_cancelled_step_is_cancelled_in_the_workspace_and_fails_in_dagster(
     assert dev.launches() == []
 
 
-def test_a_run_that_is_cancelled_in_dagster_alone_ends_in_the_workspace_too(
-    dev: Dev, instance: dg.DagsterInstance
-) -> None:
+def test_a_run_that_is_cancelled_in_dagster_alone_ends_in_the_workspace_too(dev: Dev, tmp_path: Path) -> None:
     """As `force termination` does it: the run is marked, and no process is told."""
     dev.hold_steps()
-    with dev.meanwhile(
-        lambda: bool(dev.workspace.live_processes()),
-        lambda: instance.report_run_canceled(instance.get_runs()[0]),
+    # On disk: of two threads with a storage in memory one may be refused at any moment.
+    storage = tmp_path / "storage"
+    storage.mkdir()
+    with (
+        dg.DagsterInstance.local_temp(str(storage)) as instance,
+        dev.meanwhile(
+            lambda: bool(dev.workspace.live_processes()),
+            lambda: instance.report_run_canceled(instance.get_runs()[0]),
+        ),
     ):
         result = dev.materialize("bronze_patients", instance=instance)
     assert not result.success

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
 
 MEMBERS = 1500
+_LONGEST_JOB_SECONDS = 900
+"""Eight steps one after the other, each a process of its own, on a busy machine."""
 NEXT_DAY = (date.fromisoformat(DAY) + timedelta(days=1)).isoformat()
 
 HIDDEN = {step: sorted(not_installed_for(step)) for step in STEPS}
@@ -67,7 +69,7 @@ class Deployment:
 
     def run(self, name: str, day: str) -> "Run":
         started = self._client.jobs.run_now(self._ids[name], job_parameters={"day": day})
-        run = ended(self._client, int(started.run_id))
+        run = ended(self._client, int(started.run_id), at_most=_LONGEST_JOB_SECONDS)
         said = {task: output(self._client, run, task).logs for task, how in results(run).items() if how != "SUCCESS"}
         assert not said, "\n".join(f"{task}: {text}" for task, text in said.items())
         return run

@@ -220,7 +220,7 @@ def test_a_fault_that_passes_is_waited_out(
 ) -> None:
     monkeypatch.setattr("databricks.sdk.clock.RealClock.sleep", lambda *_: None)
     if call == "PUT":
-        workspace.monitor = kept({**OURS, "slicing_exprs": []})
+        workspace.monitor = kept({**OURS, "slicing_exprs": [], "assets_dir": "/Workspace/Shared/x"})
     workspace.faults = {call: [error(status, "INTERNAL_ERROR", "It broke.")] * 3}
     assert ensured(client).change == ("updated" if call == "PUT" else "created")
 

@@ -15,16 +15,16 @@ BETWEEN = 0.02
 _MACHINES = {"new_cluster", "existing_cluster_id", "environment_key", "job_cluster_key"}
 
 
-def until(true: Callable[[], bool]) -> None:
-    """Ask again and again; an error when it never becomes true."""
-    deadline = time.monotonic() + AT_MOST_SECONDS
+def until(true: Callable[[], bool], *, at_most: float = AT_MOST_SECONDS) -> None:
+    """Ask again and again; an error when it does not become true in so many seconds."""
+    deadline = time.monotonic() + at_most
     while not true():
         if time.monotonic() > deadline:
             raise TimeoutError("It never became true.")
         time.sleep(BETWEEN)
 
 
-def ended(client: WorkspaceClient, run_id: int) -> jobs.Run:
+def ended(client: WorkspaceClient, run_id: int, *, at_most: float = AT_MOST_SECONDS) -> jobs.Run:
     """The run, once it has ended."""
     latest = client.jobs.get_run(run_id)
 
@@ -33,7 +33,7 @@ def ended(client: WorkspaceClient, run_id: int) -> jobs.Run:
         latest = client.jobs.get_run(run_id)
         return bool(latest.state and latest.state.result_state)
 
-    until(over)
+    until(over, at_most=at_most)
     return latest
 
 
