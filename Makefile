@@ -58,6 +58,12 @@ test: $(DEV_READY) delta-jars emulator ## Run the whole suite
 	@test -f $(EMULATOR_READY) || echo "The Databricks emulator is not installed: the tests on a workspace are left out."
 	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile
 
+# Deliveries and tables of the measurements stay there for the next ones; `make clean` removes them.
+BENCH_FOLDER ?= .bench
+.PHONY: bench
+bench: $(DEV_READY) ## Measure a whole day by the number of records, here and now
+	@$(BIN)/python -W ignore -m healthcare_assets_tests.bench --folder $(BENCH_FOLDER) --out docs/benchmarks
+
 .PHONY: lint
 lint: $(DEV_READY) ## Check format, lint rules, types and the definitions
 	$(BIN)/ruff format --check .
@@ -90,8 +96,8 @@ lock: ## Resolve the locks anew (needs uv)
 		-o requirements-emulator.lock
 
 .PHONY: clean
-clean: ## Remove the environment (not the data)
-	rm -rf $(VENV)
+clean: ## Remove the environment and what `make bench` made (not the data)
+	rm -rf $(VENV) $(BENCH_FOLDER)
 
 # An environment without pip is what Debian leaves when python3-venv is missing: it is made anew, not kept.
 MAKE_VENV := $(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
