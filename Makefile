@@ -97,7 +97,7 @@ lock: ## Resolve the locks anew (needs uv)
 
 .PHONY: clean
 clean: ## Remove the environment and what `make bench` made (not the data)
-	rm -rf $(VENV) $(BENCH_FOLDER)
+	rm -rf $(VENV) .bench
 
 # An environment without pip is what Debian leaves when python3-venv is missing: it is made anew, not kept.
 MAKE_VENV := $(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)

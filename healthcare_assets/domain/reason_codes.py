@@ -19,7 +19,6 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from healthcare_assets.domain.bootstrap import Floats
-from healthcare_assets.domain.columns import REASON_CODE_FIELDS
 from healthcare_assets.domain.features import BMI_BANDS, SAFE_HARBOR_AGE, risk_features
 from healthcare_assets.domain.model_features import PATIENT_KEY, design_frame
 from healthcare_assets.domain.tables import REGIONS, SEXES
@@ -87,13 +86,15 @@ def reason_codes(
     listed = ranked >= _LEAST_DOLLARS
     attribute, amount = order[listed], ranked[listed]
     words = _all_words(_attributes(patients), np.nonzero(listed)[0], attribute)
-    fields = {
-        "attribute": pa.array(ATTRIBUTES).take(pa.array(attribute)),
-        "dollars": pa.array(amount, pa.float64()),
-        "text": pc.binary_join_element_wise(words, ": +", _amounts(amount), " a year", ""),
-    }
-    reasons = pa.StructArray.from_arrays([fields[name] for name, _ in REASON_CODE_FIELDS], [*dict(REASON_CODE_FIELDS)])
-    return pa.ListArray.from_arrays(np.append(0, np.cumsum(listed.sum(axis=1))).astype(np.int32), reasons)
+    text = pc.binary_join_element_wise(words, ": +", _amounts(amount), " a year", "")
+    fields = [pa.array(ATTRIBUTES).take(pa.array(attribute)), pa.array(amount, pa.float64()), text]
+    reasons = pa.StructArray.from_arrays(fields, ["attribute", "dollars", "text"])
+    return lists(listed.sum(axis=1), reasons)
+
+
+def lists(lengths: Integers, values: pa.Array) -> pa.ListArray:
+    """Consecutive values as lists of these lengths."""
+    return pa.ListArray.from_arrays(np.append(0, np.cumsum(lengths)).astype(np.int32), values)
 
 
 def contributions(patients: pd.DataFrame, *, reference: Mapping[str, Any], predict: Predict) -> Floats:

@@ -23,7 +23,7 @@ from healthcare_assets.domain.model_features import (
     feature_faults,
     predicted_charges,
 )
-from healthcare_assets.domain.reason_codes import reason_codes
+from healthcare_assets.domain.reason_codes import lists, reason_codes
 from healthcare_assets.domain.reference import ReferenceProfile
 from healthcare_assets.domain.risk_bands import (
     adjusted_risk_score,
@@ -103,12 +103,8 @@ def score(
         "model_version": pa.repeat(model.version, len(frame)),
         "predicted_at": pa.repeat(pa.scalar(predicted_at, PREDICTION_SCHEMA.field("predicted_at").type), len(frame)),
     }
-    arrays = [_array(values[field.name], field.type) for field in PREDICTION_SCHEMA]
+    arrays = [pa.array(values[field.name], type=field.type) for field in PREDICTION_SCHEMA]
     return pa.RecordBatch.from_arrays(arrays, schema=PREDICTION_SCHEMA)
-
-
-def _array(values: object, type_: pa.DataType) -> pa.Array:
-    return values.cast(type_) if isinstance(values, pa.Array) else pa.array(values, type=type_)
 
 
 def _reasons(model: LoadedModel, frame: pd.DataFrame, flagged: NDArray[np.bool_]) -> pa.ListArray:
@@ -118,7 +114,7 @@ def _reasons(model: LoadedModel, frame: pd.DataFrame, flagged: NDArray[np.bool_]
     )
     lengths = np.zeros(len(frame), dtype=np.int64)
     lengths[flagged] = found.value_lengths().to_numpy()
-    return pa.ListArray.from_arrays(np.append(0, np.cumsum(lengths)).astype(np.int32), found.values)
+    return lists(lengths, found.values)
 
 
 def _patients(frame: pd.DataFrame, model: LoadedModel) -> "pd.Series[Any]":

@@ -3,14 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
-from itertools import chain
 from pathlib import Path
 
-import pyarrow.parquet as pq
+import pyarrow as pa
 
 from healthcare_assets.domain.synthetic import SyntheticPopulation
 from healthcare_assets.domain.tables import SOURCE_COLUMNS
 from healthcare_assets.environments import settings_from
+from healthcare_assets.resources.scratch import write_batches
 from healthcare_assets.resources.source import SyntheticSource
 from healthcare_assets.steps import bronze, dimension, features, governance, silver, training
 from healthcare_assets.steps.runtime import Runtime
@@ -32,14 +32,13 @@ class BenchHome:
     folder: Path
     say: Callable[[str], None] = lambda _: None
 
-    def runtime(self, name: str, *, source: Path | str | None = None, engine: str = "polars") -> Runtime:
+    def runtime(self, name: str, *, source: str) -> Runtime:
         """A runtime with tables of its own."""
         registry = f"sqlite:///{self.folder}/mlflow.db"
         settings = settings_from(
             {
                 "HEALTHCARE_HOME": str(self.folder / name),
-                "HEALTHCARE_ENGINE": engine,
-                "HEALTHCARE_SOURCE": str(source or ""),
+                "HEALTHCARE_SOURCE": source,
                 "HEALTHCARE_FIRST_DAY": FIRST_DAY.isoformat(),
                 "HEALTHCARE_PSEUDONYM_KEY": _KEY,
             }
@@ -71,9 +70,6 @@ class BenchHome:
             source = SyntheticSource(SyntheticPopulation(members=members), first_day=day)
             unfinished = path.with_suffix(".tmp")
             batches = (batch.select(_DELIVERED) for batch in source.read(day).batches)
-            first = next(batches)
-            with pq.ParquetWriter(unfinished, first.schema, compression="zstd") as writer:
-                for batch in chain([first], batches):
-                    writer.write_batch(batch)
+            write_batches(batches, unfinished, pa.schema([(name, pa.string()) for name in _DELIVERED]))
             unfinished.rename(path)
         return str(folder / f"{members}-{{date}}.parquet")

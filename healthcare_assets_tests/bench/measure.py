@@ -4,7 +4,7 @@ import os
 import resource
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,16 +45,6 @@ def peak_mb() -> float:
         line = next(line for line in _STATUS.read_text().splitlines() if line.startswith("VmHWM"))
         return int(line.split()[1]) * _KIB / 1e6
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _KIB / 1e6
-
-
-def median_seconds(work: Callable[[], object], *, runs: int) -> float:
-    """The median wall-clock time of several runs: the machine may be busy with something else meanwhile."""
-    taken = []
-    for _ in range(runs):
-        begun = time.perf_counter()
-        work()
-        taken.append(time.perf_counter() - begun)
-    return statistics.median(taken)
 
 
 def median_of(repeated: Sequence[Sequence[Taken]]) -> list[Taken]:

@@ -214,12 +214,12 @@ class Jobs:
 
 
 def answering(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
-    """The handler behind a route: a query or a JSON body in, JSON or an error of the API out."""
+    """The handler behind a route: a query or a JSON body in, with what the path names; JSON or an error out."""
 
     async def answer(request: Request) -> Response:
-        given: Any = dict(request.query_params) if request.method == "GET" else await request.json()
+        given: Any = await request.json() if await request.body() else dict(request.query_params)
         try:
-            return JSONResponse(handler(given))
+            return JSONResponse(handler({**given, **request.path_params}))
         except ApiError as error:
             return JSONResponse({"error_code": error.code, "message": error.message}, status_code=error.status)
 

@@ -1,12 +1,10 @@
 """What Databricks manages and minilake does not know: serving endpoints and monitors of tables, each ready at once."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from healthcare_assets_tests.workspace.server.jobs_api import Handler, answering
 from healthcare_assets_tests.workspace.server.records import ApiError, Json, now
 
 _ENDPOINTS = "/api/2.0/serving-endpoints"
@@ -26,7 +24,7 @@ class Managed:
             kept.clear()
 
     def routes(self) -> list[Route]:
-        served: list[tuple[str, str, Callable[[Json], Json]]] = [
+        served: list[tuple[str, str, Handler]] = [
             ("POST", _ENDPOINTS, self._create_endpoint),
             ("GET", _ENDPOINTS + "/{name}", lambda asked: _found(self.endpoints, asked["name"])),
             ("PUT", _ENDPOINTS + "/{name}/config", self._configure),
@@ -38,7 +36,7 @@ class Managed:
             ("POST", _MONITOR + "/refreshes", self._refresh),
             ("GET", _MONITOR + "/refreshes", lambda asked: {"refreshes": self.refreshes.get(asked["table"], [])}),
         ]
-        return [Route(path, _answering(handler), methods=[method]) for method, path, handler in served]
+        return [Route(path, answering(handler), methods=[method]) for method, path, handler in served]
 
     def _create_endpoint(self, asked: Json) -> Json:
         name = asked["name"]
@@ -96,16 +94,3 @@ def _found(kept: dict[str, Json], name: str) -> Json:
 def _refuse_another(kept: dict[str, Json], name: str) -> None:
     if name in kept:
         raise ApiError(f"'{name}' exists already.", code="RESOURCE_ALREADY_EXISTS", status=409)
-
-
-def _answering(handler: Callable[[Json], Json]) -> Callable[[Request], "object"]:
-    """The handler behind a route whose path names what it is about."""
-
-    async def answer(request: Request) -> Response:
-        body = await request.json() if request.method in ("POST", "PUT", "PATCH") and await request.body() else {}
-        try:
-            return JSONResponse(handler({**body, **request.path_params}))
-        except ApiError as error:
-            return JSONResponse({"error_code": error.code, "message": error.message}, status_code=error.status)
-
-    return answer
