@@ -67,8 +67,13 @@ def schema(table: Table, frame: Frame, nulls: Counts) -> CheckOutcome:
 
 def null_counts(table: Table, frame: Frame) -> Frame:
     """One row: the number of nulls in each column that may have none."""
+    return frame.select(*nulls(table))
+
+
+def nulls(table: Table) -> list[nw.Expr]:
+    """The aggregates of `null_counts`, to be asked for together with others."""
     required = [column.name for column in table.columns if not column.nullable]
-    return frame.select((nw.col(name).is_null().cast(nw.Int64)).sum().alias(name) for name in required)
+    return [nw.col(name).is_null().cast(nw.Int64).sum().alias(name) for name in required]
 
 
 def nothing_lost(*, records_in: int, silver: int, quarantined: int, duplicates: int) -> CheckOutcome:

@@ -4,7 +4,7 @@ Every record leaves with all the rules that it breaks; none is changed beyond th
 lost: records in = silver + quarantined + duplicates.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -60,7 +60,8 @@ def read_records(bronze: Frame, *, day: date, policy: Policy) -> Frame:
 
     Returns one row a record: `identity` (text that the pseudonym is made from, null when there is none), the silver
     attributes, `data_quality_score`, `instant` (microseconds since 1970, null when the record has no timestamp),
-    `source_row`, and `reasons` (list of sentences, null for a valid record). No identifier but `identity` is left.
+    `source_row`, and which rules it breaks, as `with_reasons` reads it: `broken_rules` (a sum of powers of two, 0 for a
+    valid record) and `malformed`. No identifier but `identity` is left.
     """
     frame = bronze.with_columns(parsing.text(name).alias(name) for name in SOURCE_COLUMNS)
     frame = parsing.with_date(frame, "birth_date")
@@ -80,18 +81,34 @@ def read_records(bronze: Frame, *, day: date, policy: Policy) -> Frame:
         parsing.whole("children_number").alias("children_whole"),
     )
     frame = frame.with_columns(nw.coalesce("age_stated", "age_from_birth").alias("age_years"))
-    frame = frame.with_columns(_reasons(day=day, policy=policy).alias("reasons_text"))
+    frame = frame.with_columns(_broken_rules(_rules(day=day, policy=policy)).alias("broken_rules"))
     return _tidy(frame, day=day, policy=policy)
 
 
 def valid_patients(records: Frame) -> Frame:
     """The records that break no rule."""
-    return records.filter(nw.col("reasons").is_null())
+    return records.filter(nw.col("broken_rules") == 0)
 
 
-def quarantined_records(records: Frame) -> Frame:
+def quarantined_records(records: Frame, *, policy: Policy) -> Frame:
     """The refused records: all their reasons, and of their values only those that could be read and are plausible."""
-    return records.filter(~nw.col("reasons").is_null())
+    return with_reasons(records.filter(nw.col("broken_rules") != 0), policy=policy)
+
+
+def with_reasons(records: Frame, *, policy: Policy) -> Frame:
+    """The records with `reasons` (list of sentences, null for a valid record) in the place of `broken_rules`."""
+    broken = nw.col("broken_rules")
+    sentences = [
+        nw.when(broken // 2**number % 2 == 1).then(nw.lit(sentence))
+        for number, (_, sentence) in enumerate(_rules(day=date.min, policy=policy), start=1)
+    ]
+    joined = nw.concat_str([nw.col("malformed"), *sentences], separator=_REASON_SEPARATOR, ignore_nulls=True)
+    text = nw.when(joined.str.len_chars() > 0).then(joined)
+    return (
+        records.with_columns(text.alias("reasons_text"))
+        .with_columns(nw.col("reasons_text").str.split(_REASON_SEPARATOR).alias("reasons"))
+        .drop("broken_rules", "malformed", "reasons_text")
+    )
 
 
 def with_order(records: Frame) -> Frame:
@@ -112,14 +129,14 @@ def _cutoff_days() -> nw.Expr:
     return parsing.days_since_epoch(year, month, day)
 
 
-def _reasons(*, day: date, policy: Policy) -> nw.Expr:
-    """All broken rules of a record as one text, null when there are none.
+def _rules(*, day: date, policy: Policy) -> list[tuple[nw.Expr, str]]:
+    """When a rule is broken, and the sentence that says so.
 
     The sentences name columns and limits and never a value: a cell may hold anything, a name in the age column too.
     """
     ranges = policy.ranges
     given = {name: ~nw.col(name).is_null() for name in SOURCE_COLUMNS}
-    rules: list[tuple[nw.Expr, str]] = [
+    return [
         (nw.col("id_expected") & ~given["patient_id"], "patient_id is missing"),
         (~given["age"] & ~given["birth_date"], "age and birth_date are missing"),
         (given["age"] & nw.col("age_number").is_null(), "age is not a number"),
@@ -169,10 +186,16 @@ def _reasons(*, day: date, policy: Policy) -> nw.Expr:
             "timestamp is in the future",
         ),
     ]
-    whole_record = nw.col("malformed").is_null()
-    sentences = [nw.when(whole_record & broken).then(nw.lit(sentence)) for broken, sentence in rules]
-    joined = nw.concat_str([nw.col("malformed"), *sentences], separator=_REASON_SEPARATOR, ignore_nulls=True)
-    return nw.when(joined.str.len_chars() > 0).then(joined)
+
+
+def _broken_rules(rules: Sequence[tuple[nw.Expr, str]]) -> nw.Expr:
+    """One number for all rules that a record breaks: 2 for the first, 4 for the second ...; 1 for a malformed record.
+
+    Texts are made of it for the few that are refused: made for every record, they took an eighth of the time.
+    """
+    broken = (nw.when(rule).then(nw.lit(2**number)).otherwise(nw.lit(0)) for number, (rule, _) in enumerate(rules, 1))
+    total = nw.sum_horizontal(*(power.cast(nw.Int64) for power in broken))
+    return nw.when(nw.col("malformed").is_null()).then(total).otherwise(nw.lit(1).cast(nw.Int64))
 
 
 def _span(bounds: tuple[float, float]) -> str:
@@ -221,5 +244,6 @@ def _tidy(frame: Frame, *, day: date, policy: Policy) -> Frame:
         (delivered.cast(nw.Float64) * 100 / len(_EXPECTED_VALUES)).alias("data_quality_score"),
         nw.col("timestamp_instant").alias("instant"),
         nw.col("source_row"),
-        nw.col("reasons_text").str.split(_REASON_SEPARATOR).alias("reasons"),
+        nw.col("broken_rules"),
+        nw.col("malformed"),
     )

@@ -52,6 +52,40 @@ def versions(history: Frame) -> Frame:
     )
 
 
+def next_versions(current: Frame, todays: Frame, *, day: date) -> Frame:
+    """The versions to write for a day after the beginning of every version: what `versions` would change then.
+
+    `current` has the current versions of the day's patients, in the columns of `dim_patients`, `todays` the day's
+    patients. A patient whose attributes differ has the current version closed and a new one begun; a new patient gets
+    the first.
+    """
+    before = {name: f"{name}_before" for name in ATTRIBUTES}
+    known = current.select(
+        "patient_key", "effective_date", "record_version", *(nw.col(name).alias(old) for name, old in before.items())
+    )
+    compared = todays.select("patient_key", *ATTRIBUTES).join(known, on="patient_key", how="left")
+    is_new = nw.col("record_version").is_null()
+    differs = nw.any_horizontal((~_same(nw.col(name), nw.col(old)) for name, old in before.items()), ignore_nulls=True)
+    moved = compared.filter(is_new | differs)
+    begun = moved.with_columns(
+        nw.lit(day).alias("effective_date"),
+        nw.lit(None).cast(nw.Date).alias("expiry_date"),
+        nw.lit(True).alias("is_current_record"),  # noqa: FBT003
+        (nw.coalesce(nw.col("record_version"), nw.lit(0).cast(nw.Int64)) + 1).alias("record_version"),
+    )
+    closed = moved.filter(~is_new).with_columns(
+        *(nw.col(old).alias(name) for name, old in before.items()),
+        nw.lit(day).alias("expiry_date"),
+        nw.lit(False).alias("is_current_record"),  # noqa: FBT003
+    )
+    return nw.concat([frame.select(*DIM_PATIENTS.column_names) for frame in (begun, closed)])
+
+
+def _same(value: nw.Expr, other: nw.Expr) -> nw.Expr:
+    """Whether two values are equal, where a null equals a null."""
+    return nw.coalesce(value == other, value.is_null() & other.is_null())
+
+
 def affected_patients(dimension: Frame, todays: Frame, *, day: date) -> Frame:
     """The keys whose versions the day can change: its patients, and those for whom it began a version before.
 

@@ -4,9 +4,13 @@ Casting text straight to a number or a date either raises or gives null, dependi
 shape is tested first, by a regular expression that Rust and Java read alike, and only what fits is cast: `[0-9]`, since
 Rust's `\d` takes Devanagari digits too; `\z`, since Java's `$` also lets a last U+2028 pass. Dates are kept as
 whole numbers (year, month, day, days since 1970-01-01): integer arithmetic has no engine-specific corner.
+
+What nearly every text looks like is recognised by one cheap test; what is left over is put into a column of its own,
+null for all the others, and only there is it taken apart: an engine passes over nulls in no time.
 """
 
 from collections.abc import Mapping
+from itertools import product
 from typing import Any
 
 import narwhals as nw
@@ -21,17 +25,25 @@ WHITE_SPACE = " \t\r\n\v\f\u00a0\ufeff"
 MISSING_WORDS = ("", "nan", "na", "n/a", "null", "none", "nil", "-")
 """Texts that mean "no value", in lower case."""
 
+_MISSING_AS_WRITTEN = tuple(
+    sorted({"".join(letters) for word in MISSING_WORDS for letters in product(*zip(word, word.upper(), strict=True))})
+)
+"""In every mixture of cases: looking for one of 58 texts takes a fifth of the time of lowering the case of each."""
+
+_BARE_NUMBER = r"^[0-9]{1,15}(\.[0-9]*)?\z"
 _PLAIN_NUMBER = r"^[+-]?([0-9]{1,18}(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,2})?\z"
 _GROUPED_NUMBER = r"^[+-]?[0-9]{1,3}(,[0-9]{3})+(\.[0-9]*)?\z"
 _WHOLE_NUMBER_LIMIT = 1e15
 """Above it a double no longer holds every whole number, and a cast to an integer may overflow."""
 
+_BARE_DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}\z"
 _TIME_BEHIND = r"( [0-9]{1,2}:[0-9]{2}[0-9:.APMZUTC +-]*)?\z"
 _ZONE = r"(Z|UTC|[+-]([01][0-9]|2[0-3]):?[0-5][0-9])"
 _ISO_DATE = rf"^[0-9]{{4}}[-/][0-9]{{2}}[-/][0-9]{{2}}{_TIME_BEHIND}"
 _ISO_TIME = rf"^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}[T ][0-9]{{2}}:[0-9]{{2}}(:[0-9]{{2}}(\.[0-9]{{1,9}})?)?( ?{_ZONE})?\z"
 _ANY_ZONE = rf" ?{_ZONE}\z"
 _US_DATE = rf"^[0-9]{{1,2}}/[0-9]{{1,2}}/[0-9]{{4}}{_TIME_BEHIND}"
+_ENDS_OF_ZONES = "[ZC+-]"
 _OFFSET = r"[+-][0-9]{2}:?[0-9]{2}\z"
 
 MICROSECONDS_PER_DAY = 86_400_000_000
@@ -40,7 +52,7 @@ MICROSECONDS_PER_DAY = 86_400_000_000
 def text(column: str) -> nw.Expr:
     """The column trimmed; null where it holds one of `MISSING_WORDS`."""
     trimmed = nw.col(column).str.strip_chars(WHITE_SPACE)
-    return nw.when(~trimmed.str.to_lowercase().is_in(MISSING_WORDS)).then(trimmed)
+    return nw.when(~trimmed.is_in(_MISSING_AS_WRITTEN)).then(trimmed)
 
 
 def number(column: str) -> nw.Expr:
@@ -48,10 +60,17 @@ def number(column: str) -> nw.Expr:
 
     `1,234.50` and `$1,234.50` are read; `1.234,50` is not, because it cannot be told from a slip.
     """
-    bare = nw.col(column).str.strip_chars(f"${WHITE_SPACE}")
-    grouped = nw.when(bare.str.contains(_GROUPED_NUMBER)).then(bare.str.replace_all(",", "", literal=True))
-    plain = nw.when(bare.str.contains(_PLAIN_NUMBER)).then(bare)
-    return nw.coalesce(plain, grouped).str.replace_all("+", "", literal=True).cast(nw.Float64)
+    bare = _where(_BARE_NUMBER, nw.col(column))
+    odd = nw.when(~nw.col(column).str.contains(_BARE_NUMBER)).then(nw.col(column)).str.strip_chars(f"${WHITE_SPACE}")
+    grouped = _where(_GROUPED_NUMBER, odd).str.replace_all(",", "", literal=True)
+    unsigned = nw.coalesce(_where(_PLAIN_NUMBER, odd), grouped).str.replace_all("+", "", literal=True)
+    value = nw.coalesce(bare, unsigned).cast(nw.Float64)
+    return nw.when(value != 0).then(value).otherwise(value.abs())  # -0 is 0, and no other amount
+
+
+def _where(shape: str, value: nw.Expr) -> nw.Expr:
+    """The text where it has the shape, else null."""
+    return nw.when(value.str.contains(shape)).then(value)
 
 
 def whole(column: str) -> nw.Expr:
@@ -67,13 +86,21 @@ def with_folded(frame: Frame, spellings: Mapping[str, Spellings]) -> Frame:
     went through a table with gaps.
     """
     names = list(spellings)
+    known = {name: [written for value in spellings[name].values() for written in _as_written(value)] for name in names}
     frame = frame.with_columns(
-        nw.col(name).str.to_lowercase().str.replace_all(r"\.0+\z|[^a-z0-9]", "").alias(f"{name}_bare") for name in names
+        nw.when(~nw.col(name).is_in(known[name]))
+        .then(nw.col(name))
+        .str.to_lowercase()
+        .str.replace_all(r"\.0+\z|[^a-z0-9]", "")
+        .alias(f"{name}_bare")
+        for name in names
     )
     folded = (
         nw.coalesce(
             *(
-                nw.when(nw.col(f"{name}_bare").is_in(known)).then(nw.lit(value))
+                nw.when(nw.col(name).is_in(_as_written(known)) | nw.col(f"{name}_bare").is_in(known)).then(
+                    nw.lit(value)
+                )
                 for value, known in spellings[name].items()
             )
         ).alias(f"{name}_folded")
@@ -82,25 +109,37 @@ def with_folded(frame: Frame, spellings: Mapping[str, Spellings]) -> Frame:
     return frame.with_columns(folded).drop(f"{name}_bare" for name in names)
 
 
-def with_date(frame: Frame, column: str) -> Frame:
+def _as_written(known: tuple[str, ...]) -> list[str]:
+    """The spellings in the cases in which nearly everybody writes them."""
+    return [written for word in known for written in dict.fromkeys((word, word.capitalize(), word.upper()))]
+
+
+def with_date(frame: Frame, column: str, *, bare: nw.Expr | None = None) -> Frame:
     """Adds `<column>_year`, `_month`, `_day` and `_days` (since 1970-01-01) of a trimmed text column.
 
     All are null where the text is no calendar date. Read are `2026-01-31`, `2026/01/31`, either with a time behind it,
-    and the American `1/31/2026`.
+    and the American `1/31/2026`. `bare` says where the text is known to begin with a date of the first kind.
     """
     # Step by step, a column each: an expression used twice is evaluated twice on Spark, and built twice for it.
-    spaced, american, iso, exists = (f"{column}_{part}" for part in ("spaced", "american", "iso", "exists"))
+    known, spaced, american, iso, exists = (
+        f"{column}_{part}" for part in ("known", "spaced", "american", "iso", "exists")
+    )
     year, month, day, days = (f"{column}_{part}" for part in ("year", "month", "day", "days"))
     text_, us = nw.col(spaced), nw.col(american)
+    bare = nw.col(column).str.contains(_BARE_DATE) if bare is None else bare
     return (
-        frame.with_columns(nw.col(column).str.replace_all("T", " ", literal=True).alias(spaced))
-        .with_columns(nw.when(text_.str.contains(_US_DATE)).then(text_).alias(american))
+        frame.with_columns(nw.when(bare).then(nw.col(column)).alias(known))
+        .with_columns(
+            nw.when(nw.col(known).is_null()).then(nw.col(column)).str.replace_all("T", " ", literal=True).alias(spaced)
+        )
+        .with_columns(_where(_US_DATE, text_).alias(american))
         .with_columns(_zero_put_in(us, where=r"^[0-9]/", at=0).alias(american))
         .with_columns(_zero_put_in(us, where=r"^[0-9][0-9]/[0-9]/", at=3).alias(american))
         .with_columns(
             nw.coalesce(
+                nw.col(known),
                 nw.concat_str([us.str.slice(6, 4), us.str.slice(0, 2), us.str.slice(3, 2)], separator="-"),
-                nw.when(text_.str.contains(_ISO_DATE)).then(text_.str.slice(0, 10)),
+                _where(_ISO_DATE, text_),
             ).alias(iso)
         )
         .with_columns(
@@ -111,7 +150,7 @@ def with_date(frame: Frame, column: str) -> Frame:
         .with_columns(_on_the_calendar(nw.col(year), nw.col(month), nw.col(day)).alias(exists))
         .with_columns(nw.when(nw.col(exists)).then(nw.col(part)).alias(part) for part in (year, month, day))
         .with_columns(days_since_epoch(nw.col(year), nw.col(month), nw.col(day)).alias(days))
-        .drop(spaced, american, iso, exists)
+        .drop(known, spaced, american, iso, exists)
     )
 
 
@@ -128,12 +167,13 @@ def with_instant(frame: Frame, column: str) -> Frame:
     midnight = nw.col(days) * MICROSECONDS_PER_DAY
     exact = midnight + seconds * 1_000_000 + time_.str.slice(9, 6).cast(nw.Int64)
     is_date_only = nw.col(column).str.len_chars() <= len("2026-01-31")
+    frame = frame.with_columns(_where(_ISO_TIME, nw.col(column)).str.slice(11).alias(valid))
     return (
-        with_date(frame, column)
-        .with_columns(nw.when(nw.col(column).str.contains(_ISO_TIME)).then(nw.col(column).str.slice(11)).alias(valid))
+        with_date(frame, column, bare=~text_.is_null())
+        .with_columns(_where(_ENDS_OF_ZONES, text_).alias(zone))
         .with_columns(
-            nw.when(text_.str.contains(_OFFSET)).then(text_.str.replace_all(":", "", literal=True)).alias(zone),
-            text_.str.replace_all(_ANY_ZONE, "").alias(clock),
+            _where(_OFFSET, offset).str.replace_all(":", "", literal=True).alias(zone),
+            nw.coalesce(offset.str.replace_all(_ANY_ZONE, ""), text_).alias(clock),
         )
         .with_columns(
             offset.str.slice(-5, 1).alias(valid),

@@ -93,7 +93,7 @@ def _cleaned(records: Sequence[Record], *, at: datetime, policy: Policy) -> "nw.
         nw.lit(day).alias("cutoff"),
         nw.lit(0).cast(nw.Int64).alias("source_row"),
     )
-    read = cleaning.read_records(bronze.lazy(), day=day, policy=policy)
+    read = cleaning.with_reasons(cleaning.read_records(bronze.lazy(), day=day, policy=policy), policy=policy)
     return read.drop("identity").with_columns(nw.lit("").alias(PATIENT_KEY)).collect()
 
 

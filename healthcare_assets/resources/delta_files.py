@@ -7,7 +7,7 @@ or not at all.
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date
@@ -98,22 +98,25 @@ def damaged_file(root: Path) -> tuple[str, DataFile] | None:
     return None
 
 
-def write_files(frame: pl.LazyFrame, folder: Path, *, day: date | None = None) -> WrittenFiles:
-    """Stream the frame into Parquet files in an existing folder; none for a frame without rows."""
+def write_files(frames: Iterable[pl.LazyFrame], folder: Path, *, day: date | None = None) -> WrittenFiles:
+    """Stream the frames, one after the other, into Parquet files in an existing folder; none for those without rows."""
     sinked: list[DataFile] = []
 
     def note(sink: "SinkedPathsCallbackArgs") -> None:
         sinked.extend(
-            DataFile(path=Path(file.path).name, rows=file.num_rows, size=file.num_bytes, day=day) for file in sink.paths
+            DataFile(path=str(Path(file.path).relative_to(folder)), rows=file.num_rows, size=file.num_bytes, day=day)
+            for file in sink.paths
         )
 
-    frame.sink_parquet(
-        pl.PartitionBy(folder, max_rows_per_file=ROWS_PER_FILE, approximate_bytes_per_file=None),
-        row_group_size=ROWS_PER_GROUP,
-        compression_level=1,  # of zstd: as fast as snappy, and a third smaller
-        sinked_paths_callback=note,
-        engine="streaming",
-    )
+    for number, frame in enumerate(frames):
+        frame.sink_parquet(
+            pl.PartitionBy(folder / str(number), max_rows_per_file=ROWS_PER_FILE, approximate_bytes_per_file=None),
+            row_group_size=ROWS_PER_GROUP,
+            compression_level=1,  # of zstd: as fast as snappy, and a third smaller
+            sinked_paths_callback=note,
+            engine="streaming",
+            mkdir=True,
+        )
     return WrittenFiles(folder=folder, files=tuple(file for file in sinked if file.rows))
 
 

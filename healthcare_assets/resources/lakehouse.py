@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 import narwhals as nw
 
 from healthcare_assets.domain.columns import Column, Table
+from healthcare_assets.domain.key_ranges import EVERY_KEY, KeyRange
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 Frame = nw.LazyFrame[Any]
+Stage = Callable[[KeyRange], tuple[Frame, Frame]]
+"""The rows to upsert and the keys to delete of a range of keys."""
 BatchFunction = Callable[["pa.RecordBatch"], "pa.RecordBatch"]
 
 
@@ -24,6 +27,8 @@ class Lakehouse(Protocol):
 
     engine: str
     """`polars` or `spark`."""
+    keys_at_a_time: int | None
+    """How many rows this engine groups or joins by key in memory; None when it divides and spills by itself."""
 
     def location(self, table: Table) -> str:
         """Where the table lies: a path, or a catalog name."""
@@ -45,8 +50,9 @@ class Lakehouse(Protocol):
         """The table's latest Delta version; None when there is no table yet."""
         ...
 
-    def replace_day(self, table: Table, day: date, frame: Frame) -> int:
-        """Replace the day's rows with the frame's, atomically; returns the rows written.
+    def replace_day(self, table: Table, day: date, *frames: Frame) -> int:
+        """Replace the day's rows with the frames', atomically; returns the rows written. The frames are computed in
+        turn, so that no more than one is held at a time.
 
         Sets the partition column itself, whatever the frame holds there, if it holds it at all. Rows of other days are
         never touched, and writers of different days do not disturb each other. An empty frame leaves the day empty.
@@ -58,12 +64,13 @@ class Lakehouse(Protocol):
         """Append the frame's rows to an undated table; returns the rows written."""
         ...
 
-    def update(self, table: Table, stage: Callable[[], tuple[Frame, Frame]]) -> int:
+    def update(self, table: Table, stage: Stage, ranges: Sequence[KeyRange] = (EVERY_KEY,)) -> int:
         """Upsert and delete rows of an undated table by its key, atomically; returns the rows upserted and deleted.
 
-        `stage` is called with the table's present state visible to `scan`, and called again whenever another writer
-        came first. It returns the rows to upsert (all columns) and the keys to delete (key columns); a key that the
-        table does not hold is no fault, one that is staged twice is a LakehouseError.
+        `stage` is called for each range in turn with the table's present state visible to `scan`, and called again
+        whenever another writer came first. It returns the rows to upsert (all columns) and the keys to delete (key
+        columns), all of them within the range; the ranges together hold every key. A key that the table does not hold
+        is no fault, one that is staged twice is a LakehouseError.
         """
         ...
 
@@ -92,6 +99,13 @@ class Lakehouse(Protocol):
         """The frame, computed now and written down, for a plan that reads it more than once: it is not computed again.
 
         What was written down is gone with the last plan that reads it, or with the process.
+        """
+        ...
+
+    def divided(self, frame: Frame, ranges: Sequence[KeyRange]) -> list[Frame]:
+        """As `once`, a frame for each of the ranges, which follow each other and together hold every key.
+
+        Rows without a key are in the first.
         """
         ...
 

@@ -1,7 +1,7 @@
 """The lakehouse on this machine's disk: Polars' streaming engine over Delta tables, without a JVM or a server."""
 
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -16,6 +16,7 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 from filelock import FileLock, Timeout
 
 from healthcare_assets.domain.columns import PARTITION_COLUMN, Column, Table
+from healthcare_assets.domain.key_ranges import EVERY_KEY, KeyRange, range_number
 from healthcare_assets.errors import LakehouseError
 from healthcare_assets.resources import delta_files
 from healthcare_assets.resources.arrow_types import (
@@ -26,7 +27,7 @@ from healthcare_assets.resources.arrow_types import (
     plain_schema,
 )
 from healthcare_assets.resources.delta_merge import DELETED, merge
-from healthcare_assets.resources.lakehouse import BatchFunction, Frame
+from healthcare_assets.resources.lakehouse import BatchFunction, Frame, Stage
 from healthcare_assets.resources.scratch import scratch_folder, write_batches
 from healthcare_assets.resources.table_faults import (
     check_dated,
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
     from deltalake.table import FilePruningPredicateType, FilterType
 
 _BATCH_ROWS = 100_000
+_PART, _COUNT = "__part", "__count"
+_SCRATCH_GROUP_ROWS = 32_768
+"""Fewer than in a table: as many groups are in the making as there are ranges."""
 _UPDATE_WAIT_SECONDS = 3600
 
 
@@ -64,6 +68,7 @@ class PolarsLakehouse:
     """Tables as Delta folders `<root>/<table>`, frames as Polars lazy frames. A scan keeps to the version it opened."""
 
     engine: str = "polars"
+    keys_at_a_time: int | None = 2_000_000
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -90,29 +95,32 @@ class PolarsLakehouse:
         delta = self._opened(table)
         return None if delta is None else delta.version()
 
-    def replace_day(self, table: Table, day: date, frame: Frame) -> int:
+    def replace_day(self, table: Table, day: date, *frames: Frame) -> int:
         check_dated(table, daily=True, operation="replace_day")
-        return self._write(table, _fitted(table, frame), day=day)
+        return self._write(table, [_fitted(table, frame) for frame in frames], day=day)
 
     def append(self, table: Table, frame: Frame) -> int:
         check_dated(table, daily=False, operation="append")
-        return self._write(table, _fitted(table, frame), day=None)
+        return self._write(table, [_fitted(table, frame)], day=None)
 
-    def update(self, table: Table, stage: Callable[[], tuple[Frame, Frame]]) -> int:
+    def update(self, table: Table, stage: Stage, ranges: Sequence[KeyRange] = (EVERY_KEY,)) -> int:
         check_dated(table, daily=False, operation="update")
         with self._sole_updater(table):
-            return retry_on_conflict(table, self.location(table), lambda: self._update_once(table, stage))
+            return retry_on_conflict(table, self.location(table), lambda: self._update_once(table, stage, ranges))
 
     def latest(
         self, frame: Frame, *, key: Sequence[str], order_by: Sequence[str], count_as: str | None = None
     ) -> Frame:
-        # Measured on 1M rows of 20 columns, one key in two repeated: this rank 1.2 s and 0.5 GB, copying the frame
-        # 0.7 s and 0.35 GB, sorting and `unique` 1.6 s and 1.3 GB, `max_by` of all columns 2 s and 1.5 GB. Joining
-        # the frame with its own maxima is as lean and computes the frame twice. A null field is the smallest.
+        # Only keys that are there more than once are ranked. Measured on 1M rows, one key in fifty repeated: 0.65 s of
+        # processor time instead of the 2.5 s that ranking them all takes. A null field is the smallest.
         rows: pl.LazyFrame = frame.to_native()
-        if count_as is not None:
-            rows = rows.with_columns(pl.len().over(key).cast(pl.Int64).alias(count_as))
-        return nw.from_native(rows.filter(pl.struct(order_by).rank("ordinal", descending=True).over(key) == 1))
+        count = count_as or _COUNT
+        repeated = rows.group_by(key).agg(pl.len().cast(pl.Int64).alias(count)).filter(pl.col(count) > 1)
+        single = rows.join(repeated, on=key, how="anti", nulls_equal=True)
+        several = rows.join(repeated, on=key, nulls_equal=True)
+        greatest = several.filter(pl.struct(order_by).rank("ordinal", descending=True).over(key) == 1)
+        one_each = pl.concat([single.with_columns(pl.lit(1, pl.Int64).alias(count)), greatest])
+        return nw.from_native(one_each if count_as else one_each.drop(count))
 
     def map_batches(self, frame: Frame, function: BatchFunction, *, columns: Sequence[Column]) -> Frame:
         declared = arrow_schema(columns)
@@ -136,26 +144,40 @@ class PolarsLakehouse:
             return nw.from_native(pl.scan_parquet(file))
 
     def once(self, frame: Frame) -> Frame:
+        return self.divided(frame, [EVERY_KEY])[0]
+
+    def divided(self, frame: Frame, ranges: Sequence[KeyRange]) -> list[Frame]:
+        rows: pl.LazyFrame = frame.to_native()
         with scratch_folder(self._scratch) as scratch:
-            path = scratch / "once.parquet"
+            paths = [scratch / f"{_PART}={number}" / "00000000.parquet" for number in range(len(ranges))]
+            target: Path | pl.PartitionBy = paths[0]
+            if len(ranges) > 1:
+                rows = nw.from_native(rows).with_columns(range_number(ranges).alias(_PART)).to_native()
+                target = pl.PartitionBy(scratch, key=_PART, include_key=False, approximate_bytes_per_file=None)
             with self._blaming():
-                frame.to_native().sink_parquet(
-                    path, engine="streaming", compression_level=1, row_group_size=delta_files.ROWS_PER_GROUP
+                rows.sink_parquet(
+                    target, engine="streaming", compression_level=1, row_group_size=_SCRATCH_GROUP_ROWS, mkdir=True
                 )
-            with path.open("rb") as file:  # it has no name as soon as the folder is gone, see `from_batches`
-                return nw.from_native(pl.scan_parquet(file))
+            return [self._held(path, rows) for path in paths]
+
+    def _held(self, path: Path, rows: pl.LazyFrame) -> Frame:
+        """What a scratch file holds, which has no name as soon as its folder is gone (see `from_batches`)."""
+        if not path.exists():
+            return nw.from_native(pl.LazyFrame(schema=rows.drop(_PART, strict=False).collect_schema()))
+        with path.open("rb") as file:
+            return nw.from_native(pl.scan_parquet(file))
 
     def collect(self, frame: Frame) -> pa.Table:
         with self._blaming():
             rows = frame.to_native().collect(engine="streaming").to_arrow()
         return rows.cast(plain_schema(rows.schema))
 
-    def _write(self, table: Table, rows: pl.LazyFrame, *, day: date | None) -> int:
+    def _write(self, table: Table, frames: Sequence[pl.LazyFrame], *, day: date | None) -> int:
         """Write the rows once, then commit them in place of the day's files, as often as it takes."""
         self._made(table)
         with scratch_folder(self._scratch) as scratch:
             with self._blaming():
-                written = delta_files.write_files(rows, scratch, day=day)
+                written = delta_files.write_files(frames, scratch, day=day)
 
             def attempt() -> None:
                 delta = self._made(table)
@@ -166,16 +188,9 @@ class PolarsLakehouse:
             retry_on_conflict(table, self.location(table), attempt)
         return written.rows
 
-    def _update_once(self, table: Table, stage: Callable[[], tuple[Frame, Frame]]) -> int:
+    def _update_once(self, table: Table, stage: Stage, ranges: Sequence[KeyRange]) -> int:
         delta = self._made(table)  # opened before the stage reads it: every later commit is a conflict
-        upserts, deletes = stage()
-        staged = pl.concat(
-            [
-                _fitted(table, upserts).with_columns(pl.lit(False).alias(DELETED)),  # noqa: FBT003
-                _fitted_key(table, deletes).with_columns(pl.lit(True).alias(DELETED)),  # noqa: FBT003
-            ],
-            how="diagonal",
-        )
+        staged = ((keys, _staged(table, *stage(keys))) for keys in ranges)
         with scratch_folder(self._scratch) as scratch, self._blaming():
             return merge(table, self._folder(table), delta, staged=staged, scratch=scratch)
 
@@ -243,6 +258,17 @@ def _fitted(table: Table, frame: Frame) -> pl.LazyFrame:
         native = native.drop(PARTITION_COLUMN, strict=False)
     check_frame(nw.from_native(native), columns, subject=f"The frame for {table.name}")
     return native.select(pl.col(name).cast(type_) for name, type_ in _polars_schema(columns).items())
+
+
+def _staged(table: Table, upserts: Frame, deletes: Frame) -> pl.LazyFrame:
+    """The rows to upsert and the keys to delete in one frame, told apart by `DELETED`."""
+    return pl.concat(
+        [
+            _fitted(table, upserts).with_columns(pl.lit(False).alias(DELETED)),  # noqa: FBT003
+            _fitted_key(table, deletes).with_columns(pl.lit(True).alias(DELETED)),  # noqa: FBT003
+        ],
+        how="diagonal",
+    )
 
 
 def _fitted_key(table: Table, frame: Frame) -> pl.LazyFrame:

@@ -1,7 +1,7 @@
 """The lakehouse on Spark with Delta Lake: a Spark of this machine, a Spark Connect server, or a Databricks cluster."""
 
 import atexit
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import date
 from functools import cached_property
@@ -13,6 +13,7 @@ import narwhals as nw
 import pyarrow as pa
 
 from healthcare_assets.domain.columns import PARTITION_COLUMN, Column, Table
+from healthcare_assets.domain.key_ranges import EVERY_KEY, KEY, KeyRange
 from healthcare_assets.errors import LakehouseError
 from healthcare_assets.resources.arrow_types import (
     arrow_schema,
@@ -21,7 +22,7 @@ from healthcare_assets.resources.arrow_types import (
     plain_batch,
     plain_schema,
 )
-from healthcare_assets.resources.lakehouse import BatchFunction, Frame
+from healthcare_assets.resources.lakehouse import BatchFunction, Frame, Stage
 from healthcare_assets.resources.scratch import scratch_folder, write_batches
 from healthcare_assets.resources.spark_ddl import SPARK_TYPES, columns_ddl, create_statement
 from healthcare_assets.resources.spark_faults import blame, is_absent, is_conflict, spark_errors
@@ -53,6 +54,7 @@ class SparkLakehouse:
     """
 
     engine: str = "spark"
+    keys_at_a_time: int | None = None
 
     def __init__(self, session: "SparkSession", root: str, *, scratch: Path | None = None) -> None:
         self.session = session
@@ -83,14 +85,13 @@ class SparkLakehouse:
         (latest,) = self.session.sql(f"DESCRIBE HISTORY {self._address(table)} LIMIT 1").select("version").collect()
         return int(latest["version"])
 
-    def replace_day(self, table: Table, day: date, frame: Frame) -> int:
+    def replace_day(self, table: Table, day: date, *frames: Frame) -> int:
         from pyspark.sql import functions as sf
 
         check_dated(table, daily=True, operation="replace_day")
         columns = table.content_columns
-        rows = _fitted(
-            _neutral(frame.to_native().drop(PARTITION_COLUMN)), columns, subject=f"The frame for {table.name}"
-        )
+        contents = [_neutral(frame.to_native().drop(PARTITION_COLUMN)) for frame in frames]
+        rows = _fitted(nw.concat(contents), columns, subject=f"The frame for {table.name}")
         dated = rows.withColumn(PARTITION_COLUMN, sf.lit(day)).select(*table.column_names)
         return self._write(table, dated, day=day)
 
@@ -98,9 +99,9 @@ class SparkLakehouse:
         check_dated(table, daily=False, operation="append")
         return self._write(table, _fitted(frame, table.columns, subject=f"The frame for {table.name}"), day=None)
 
-    def update(self, table: Table, stage: Callable[[], tuple[Frame, Frame]]) -> int:
+    def update(self, table: Table, stage: Stage, ranges: Sequence[KeyRange] = (EVERY_KEY,)) -> int:
         check_dated(table, daily=False, operation="update")
-        return retry_on_conflict(table, self.location(table), lambda: self._update_once(table, stage))
+        return retry_on_conflict(table, self.location(table), lambda: self._update_once(table, stage, ranges))
 
     def latest(
         self, frame: Frame, *, key: Sequence[str], order_by: Sequence[str], count_as: str | None = None
@@ -138,6 +139,12 @@ class SparkLakehouse:
         with self._blaming():
             native.write.parquet(folder)
         return _neutral(self.session.read.schema(native.schema).parquet(folder))
+
+    def divided(self, frame: Frame, ranges: Sequence[KeyRange]) -> list[Frame]:
+        rows = self.once(frame)
+        unkeyed = rows.filter(nw.col(KEY).is_null()) if len(ranges) > 1 else None
+        parts = [keys.of(rows) for keys in ranges]
+        return parts if unkeyed is None else [nw.concat([parts[0], unkeyed]), *parts[1:]]
 
     def collect(self, frame: Frame) -> pa.Table:
         with self._blaming():
@@ -208,12 +215,12 @@ class SparkLakehouse:
         commits = history.filter(history["userMetadata"] == mark).select("operationMetrics").collect()
         return int(commits[0]["operationMetrics"].get("numOutputRows", 0)) if commits else 0
 
-    def _update_once(self, table: Table, stage: Callable[[], tuple[Frame, Frame]]) -> int:
+    def _update_once(self, table: Table, stage: Stage, ranges: Sequence[KeyRange]) -> int:
         """One MERGE, which reads the table in the same transaction as the stage does, and the stage's rows once."""
         view = f"staged_{uuid4().hex}"
         with self._blaming():
             self._make(table)
-            upserts, deletes = stage()
+            upserts, deletes = (nw.concat(frames) for frames in zip(*(stage(keys) for keys in ranges), strict=True))
             _staged(table, upserts, deletes).createOrReplaceTempView(view)
             try:
                 changed = self.session.sql(_merge_statement(table, self._address(table), view)).collect()

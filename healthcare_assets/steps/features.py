@@ -2,25 +2,27 @@
 
 from datetime import date
 
-import narwhals as nw
-
 from healthcare_assets.domain import checks
 from healthcare_assets.domain.dimension import as_of
 from healthcare_assets.domain.features import risk_features
 from healthcare_assets.domain.tables import DIM_PATIENTS, RISK_FEATURES, SILVER_PATIENTS
 from healthcare_assets.steps.report import AssetReport, StepReport
-from healthcare_assets.steps.runtime import Runtime, counts
+from healthcare_assets.steps.runtime import Runtime, counts, ranges_of, row_count
 
 
 def run(runtime: Runtime, day: date) -> StepReport:
     lakehouse = runtime.lakehouse
-    todays_keys = lakehouse.scan(SILVER_PATIENTS, day=day).select("patient_key")
-    patients = as_of(lakehouse.scan(DIM_PATIENTS), day=day).join(todays_keys, on="patient_key", how="semi")
-    rows = lakehouse.replace_day(RISK_FEATURES, day, risk_features(patients))
+    todays = lakehouse.scan(SILVER_PATIENTS, day=day).select("patient_key")
+    dimension = lakehouse.scan(DIM_PATIENTS)
+    patients = (
+        as_of(keys.of(dimension), day=day).join(keys.of(todays), on="patient_key", how="semi")
+        for keys in ranges_of(lakehouse, todays)
+    )
+    rows = lakehouse.replace_day(RISK_FEATURES, day, *(risk_features(some) for some in patients))
     written = lakehouse.scan(RISK_FEATURES, day=day)
     nulls = counts(lakehouse, checks.null_counts(RISK_FEATURES, written))
     outside = counts(lakehouse, checks.features_out_of_range(written, policy=runtime.policy))
-    expected = counts(lakehouse, todays_keys.select(nw.len().cast(nw.Int64).alias("patients")))["patients"]
+    expected = row_count(lakehouse, todays)
     return (
         AssetReport(
             asset=RISK_FEATURES.name,

@@ -1,5 +1,6 @@
 """What a step is handed. Each part is made when a step first asks for it: ingestion never opens the model registry."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,6 +11,7 @@ import narwhals as nw
 
 from healthcare_assets.domain.checks import Counts
 from healthcare_assets.domain.columns import Table
+from healthcare_assets.domain.key_ranges import KeyRange, key_ranges
 from healthcare_assets.environments import Settings, made_folder
 from healthcare_assets.policy import POLICY, Policy
 from healthcare_assets.resources.lakehouse import Frame, Lakehouse
@@ -106,3 +108,18 @@ def counts(lakehouse: Lakehouse, one_row: Frame) -> Counts:
     """The single row of an aggregate frame as numbers by column; a sum over nothing is 0."""
     row = lakehouse.collect(one_row).to_pylist()[0]
     return {name: int(value or 0) for name, value in row.items()}
+
+
+def counts_by_key(lakehouse: Lakehouse, frame: Frame, aggregate: Callable[[Frame], Frame]) -> Counts:
+    """The sums of what `aggregate` counts in the frame, by patient, a range of keys at a time."""
+    total: Counter[str] = Counter()
+    for keys in ranges_of(lakehouse, frame):
+        total.update(counts(lakehouse, aggregate(keys.of(frame))))
+    return total
+
+
+def ranges_of(lakehouse: Lakehouse, *frames: Frame) -> tuple[KeyRange, ...]:
+    """The ranges in which the engine can hold the frames' patients together."""
+    at_a_time = lakehouse.keys_at_a_time
+    rows = 0 if at_a_time is None else sum(row_count(lakehouse, frame) for frame in frames)
+    return key_ranges(rows, at_a_time=at_a_time)

@@ -5,39 +5,34 @@ from datetime import date
 import narwhals as nw
 
 from healthcare_assets.domain import checks, cleaning, deidentification
-from healthcare_assets.domain.columns import PARTITION_COLUMN, Column, Table
+from healthcare_assets.domain.columns import PARTITION_COLUMN, Column
 from healthcare_assets.domain.tables import BRONZE_PATIENTS, QUARANTINED_PATIENTS, SILVER_PATIENTS
-from healthcare_assets.resources.lakehouse import Lakehouse
+from healthcare_assets.resources.lakehouse import Frame, Lakehouse
 from healthcare_assets.steps.report import AssetReport, StepReport
-from healthcare_assets.steps.runtime import Runtime, content_of, counts
+from healthcare_assets.steps.runtime import Runtime, content_of, counts, counts_by_key, ranges_of, row_count
 
 RECORD_COLUMNS = (
     *(c for c in QUARANTINED_PATIENTS.columns if c.name not in ("reasons", "source_row", PARTITION_COLUMN)),
     Column(name="data_quality_score", type="float", description=""),
     Column(name="instant", type="integer", description="", nullable=True),
     Column(name="source_row", type="integer", description=""),
-    Column(name="reasons", type="strings", description="", nullable=True),
+    Column(name="broken_rules", type="integer", description=""),
+    Column(name="malformed", type="string", description="", nullable=True),
 )
 
 
 def run(runtime: Runtime, day: date) -> StepReport:
     lakehouse, policy = runtime.lakehouse, runtime.policy
     bronze = lakehouse.scan(BRONZE_PATIENTS, day=day)
-    records = lakehouse.once(
-        lakehouse.map_batches(
-            cleaning.read_records(bronze, day=day, policy=policy),
-            deidentification.pseudonymiser(runtime.pseudonym_key),
-            columns=RECORD_COLUMNS,
-        )
+    records = lakehouse.map_batches(
+        cleaning.read_records(bronze, day=day, policy=policy),
+        deidentification.pseudonymiser(runtime.pseudonym_key),
+        columns=RECORD_COLUMNS,
     )
-    quarantined = content_of(QUARANTINED_PATIENTS, cleaning.quarantined_records(records))
-    patients = cleaning.with_order(cleaning.valid_patients(records))
-    newest = lakehouse.latest(patients, key=["patient_key"], order_by=cleaning.NEWEST_BY, count_as="source_records")
-    silver = content_of(
-        SILVER_PATIENTS, newest.with_columns(deidentification.is_deidentified().alias("hipaa_deidentified"))
-    )
+    parts = lakehouse.divided(records, ranges_of(lakehouse, bronze))
+    quarantined = content_of(QUARANTINED_PATIENTS, cleaning.quarantined_records(nw.concat(parts), policy=policy))
     rows_quarantined = lakehouse.replace_day(QUARANTINED_PATIENTS, day, quarantined)
-    rows_silver = lakehouse.replace_day(SILVER_PATIENTS, day, silver)
+    rows_silver = lakehouse.replace_day(SILVER_PATIENTS, day, *(_patients(lakehouse, part) for part in parts))
     return (
         AssetReport(
             asset=SILVER_PATIENTS.name,
@@ -51,30 +46,36 @@ def run(runtime: Runtime, day: date) -> StepReport:
     )
 
 
+def _patients(lakehouse: Lakehouse, records: Frame) -> Frame:
+    """The newest valid record of each patient."""
+    valid = cleaning.with_order(cleaning.valid_patients(records))
+    newest = lakehouse.latest(valid, key=["patient_key"], order_by=cleaning.NEWEST_BY, count_as="source_records")
+    return content_of(
+        SILVER_PATIENTS, newest.with_columns(deidentification.is_deidentified().alias("hipaa_deidentified"))
+    )
+
+
 def _checks(runtime: Runtime, day: date) -> tuple[checks.CheckOutcome, ...]:
     """What the tables themselves say, read back after writing."""
     lakehouse, policy = runtime.lakehouse, runtime.policy
     silver = lakehouse.scan(SILVER_PATIENTS, day=day)
+    counted = {"rows": nw.len(), "duplicates": (nw.col("source_records") - 1).sum()}
     found = counts(
         lakehouse,
         silver.select(
-            nw.col("patient_key").len().cast(nw.Int64).alias("rows"),
-            nw.col("patient_key").n_unique().cast(nw.Int64).alias("patients"),
-            (nw.col("source_records") - 1).sum().alias("duplicates"),
+            *(number.cast(nw.Int64).alias(name) for name, number in counted.items()), *checks.nulls(SILVER_PATIENTS)
         ),
     )
-    records_in = _rows(lakehouse, BRONZE_PATIENTS, day)
-    quarantined = _rows(lakehouse, QUARANTINED_PATIENTS, day)
+    nulls = {name: count for name, count in found.items() if name not in counted}
+    distinct = nw.col("patient_key").n_unique().cast(nw.Int64).alias("patients")
+    patients = counts_by_key(lakehouse, silver, lambda frame: frame.select(distinct))["patients"]
+    records_in = row_count(lakehouse, lakehouse.scan(BRONZE_PATIENTS, day=day))
+    quarantined = row_count(lakehouse, lakehouse.scan(QUARANTINED_PATIENTS, day=day))
     return (
-        checks.schema(SILVER_PATIENTS, silver, counts(lakehouse, checks.null_counts(SILVER_PATIENTS, silver))),
+        checks.schema(SILVER_PATIENTS, silver, nulls),
         checks.nothing_lost(
             records_in=records_in, silver=found["rows"], quarantined=quarantined, duplicates=found["duplicates"]
         ),
         checks.quarantine_rate(records_in=records_in, quarantined=quarantined, policy=policy),
-        checks.one_row_per_patient(SILVER_PATIENTS, rows=found["rows"], patients=found["patients"]),
+        checks.one_row_per_patient(SILVER_PATIENTS, rows=found["rows"], patients=patients),
     )
-
-
-def _rows(lakehouse: Lakehouse, table: Table, day: date) -> int:
-    frame = lakehouse.scan(table, day=day)
-    return counts(lakehouse, frame.select(nw.len().cast(nw.Int64).alias("rows")))["rows"]

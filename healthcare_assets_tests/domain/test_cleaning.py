@@ -13,7 +13,8 @@ from healthcare_assets_tests.domain.frames import DAY, GOOD_RECORD, bronze, rows
 
 
 def _read(*records: dict[str, Any]) -> list[dict[str, Any]]:
-    return rows(cleaning.read_records(bronze(records), day=DAY, policy=POLICY))
+    read = cleaning.read_records(bronze(records), day=DAY, policy=POLICY)
+    return rows(cleaning.with_reasons(read, policy=POLICY))
 
 
 def _one(**changes: Any) -> dict[str, Any]:
@@ -177,7 +178,7 @@ def test_a_quarantined_number_out_of_range_is_left_out_because_it_may_be_a_telep
         day=DAY,
         policy=POLICY,
     )
-    record = rows(cleaning.quarantined_records(frame))[0]
+    record = rows(cleaning.quarantined_records(frame, policy=POLICY))[0]
     assert {record[name] for name in ("age", "bmi", "children", "charges")} == {None}
 
 
@@ -199,7 +200,7 @@ _CELL = st.one_of(
 def test_whatever_is_delivered_every_record_is_either_valid_or_quarantined(records: list[dict[str, Any]]) -> None:
     frame = cleaning.read_records(bronze(records), day=DAY, policy=POLICY)
     valid = rows(cleaning.valid_patients(frame))
-    refused = rows(cleaning.quarantined_records(frame))
+    refused = rows(cleaning.quarantined_records(frame, policy=POLICY))
     assert sorted(r["source_row"] for r in valid + refused) == list(range(1, len(records) + 1))
     assert all(r["reasons"] for r in refused)
     for record in valid:

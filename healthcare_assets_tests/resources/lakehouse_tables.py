@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 from healthcare_assets.domain.columns import CRITERION_FIELDS, Column, ColumnType, Table
+from healthcare_assets.domain.key_ranges import KeyRange
 from healthcare_assets.resources.arrow_types import arrow_schema
 from healthcare_assets.resources.lakehouse import Frame, Lakehouse
 
@@ -83,7 +84,7 @@ def numbers_by_day(lakehouse: Lakehouse) -> dict[date, list[int]]:
 
 
 def update(lakehouse: Lakehouse, upserts: Sequence[Row], deletes: Sequence[Row] = ()) -> int:
-    def stage() -> tuple[Frame, Frame]:
+    def stage(_: KeyRange) -> tuple[Frame, Frame]:
         keys = frame_of(lakehouse, VERSIONS, deletes, without=["note", "rows"])
         return frame_of(lakehouse, VERSIONS, upserts), keys
 

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from healthcare_assets.domain.columns import Table
+from healthcare_assets.domain.key_ranges import KeyRange
 from healthcare_assets.errors import LakehouseError
 from healthcare_assets.resources.arrow_types import arrow_schema
 from healthcare_assets.resources.lakehouse import Frame, Lakehouse
@@ -164,7 +165,7 @@ def test_an_update_sees_what_was_committed_while_it_was_staged(lakehouse: Lakeho
     lakehouse.append(VERSIONS, frame_of(lakehouse, VERSIONS, [version("a")]))
     stagings: list[Frame] = []
 
-    def stage() -> tuple[Frame, Frame]:
+    def stage(_: KeyRange) -> tuple[Frame, Frame]:
         counted = lakehouse.scan(VERSIONS).select(nw.col("patient").len().cast(nw.Int64).alias("rows"))
         total = counted.select(
             nw.lit("total").alias("patient"), nw.lit(MONDAY).alias("since"), nw.lit("").alias("note"), "rows"

@@ -14,6 +14,7 @@ import narwhals as nw
 import pyarrow as pa
 import pytest
 
+from healthcare_assets.domain.key_ranges import KeyRange
 from healthcare_assets.resources import delta_files
 from healthcare_assets.resources.lakehouse import Frame, Lakehouse
 from healthcare_assets.resources.polars_lakehouse import PolarsLakehouse
@@ -68,7 +69,7 @@ def _count_up(root: Path, _: int) -> int:
 
 
 def _add_one(lakehouse: Lakehouse) -> int:
-    def stage() -> tuple[Frame, Frame]:
+    def stage(_: KeyRange) -> tuple[Frame, Frame]:
         counters = lakehouse.scan(VERSIONS).with_columns(nw.col("rows") + 1)
         return counters, counters.filter(nw.col("rows") < 0).select("patient", "since")
 

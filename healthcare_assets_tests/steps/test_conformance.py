@@ -298,7 +298,7 @@ CASES: Mapping[str, Callable[[Lakehouse], Frame]] = {
     ),
     "reading no records": lambda lake: _read(lake, []),
     "valid patients": lambda lake: cleaning.valid_patients(_already_read(lake)),
-    "quarantined records": lambda lake: cleaning.quarantined_records(_already_read(lake)),
+    "quarantined records": lambda lake: cleaning.quarantined_records(_already_read(lake), policy=POLICY),
     "pseudonyms": lambda lake: lake.map_batches(
         _already_read(lake).select("identity", "source_row"),
         deidentification.pseudonymiser(b"a key for the tests"),
