@@ -68,14 +68,9 @@ def read_records(bronze: Frame, *, day: date, policy: Policy) -> Frame:
     frame = parsing.with_date(frame, "coverage_start_date")
     frame = parsing.with_instant(frame, "timestamp")
     frame = parsing.with_folded(frame, _SPELLINGS)
+    frame = parsing.with_numbers(frame, "age", "bmi", "children", "charges")
     frame = frame.with_columns(
-        parsing.number("age").alias("age_number"),
-        parsing.number("bmi").alias("bmi_number"),
-        parsing.number("children").alias("children_number"),
-        parsing.number("charges").alias("charges_number"),
         _cutoff_days().alias("cutoff_days"),
-    )
-    frame = frame.with_columns(
         parsing.whole("age_number").alias("age_stated"),
         _age_on(day).alias("age_from_birth"),
         parsing.whole("children_number").alias("children_whole"),

@@ -55,17 +55,38 @@ def text(column: str) -> nw.Expr:
     return nw.when(~trimmed.is_in(_MISSING_AS_WRITTEN)).then(trimmed)
 
 
-def number(column: str) -> nw.Expr:
-    """A trimmed text column as a double; null where it is not a finite number.
+def with_numbers(frame: Frame, *columns: str) -> Frame:
+    """Adds `<column>_number` of trimmed text columns: a double, null where the text is not a finite number.
 
-    `1,234.50` and `$1,234.50` are read; `1.234,50` is not, because it cannot be told from a slip.
+    `1,234.50` and `$1,234.50` are read; `1.234,50` is not, because it cannot be told from a slip. -0 is 0.
     """
-    bare = _where(_BARE_NUMBER, nw.col(column))
-    odd = nw.when(~nw.col(column).str.contains(_BARE_NUMBER)).then(nw.col(column)).str.strip_chars(f"${WHITE_SPACE}")
-    grouped = _where(_GROUPED_NUMBER, odd).str.replace_all(",", "", literal=True)
-    unsigned = nw.coalesce(_where(_PLAIN_NUMBER, odd), grouped).str.replace_all("+", "", literal=True)
-    value = nw.coalesce(bare, unsigned).cast(nw.Float64)
-    return nw.when(value != 0).then(value).otherwise(value.abs())  # -0 is 0, and no other amount
+    # Step by step, as in `with_date`: an expression that stands twice in another one is evaluated twice.
+    bare, odd, grouped, plain = (
+        {name: f"{name}_{part}" for name in columns} for part in ("bare", "odd", "grouped", "plain")
+    )
+    frame = frame.with_columns(_where(_BARE_NUMBER, nw.col(name)).alias(bare[name]) for name in columns)
+    frame = frame.with_columns(_left_over(name, bare[name]).alias(odd[name]) for name in columns)
+    frame = frame.with_columns(
+        nw.col(odd[name]).str.strip_chars(f"${WHITE_SPACE}").alias(odd[name]) for name in columns
+    )
+    frame = frame.with_columns(_where(_GROUPED_NUMBER, nw.col(odd[name])).alias(grouped[name]) for name in columns)
+    frame = frame.with_columns(_where(_PLAIN_NUMBER, nw.col(odd[name])).alias(plain[name]) for name in columns)
+    return frame.with_columns(
+        (
+            nw.coalesce(
+                nw.col(bare[name]),
+                nw.col(plain[name]).str.replace_all("+", "", literal=True),
+                nw.col(grouped[name]).str.replace_all(",", "", literal=True).str.replace_all("+", "", literal=True),
+            ).cast(nw.Float64)
+            + 0.0  # which makes 0 of -0
+        ).alias(f"{name}_number")
+        for name in columns
+    ).drop(part[name] for part in (bare, odd, grouped, plain) for name in columns)
+
+
+def _left_over(column: str, known: str) -> nw.Expr:
+    """The column's text where `known` is null."""
+    return nw.when(nw.col(known).is_null()).then(nw.col(column))
 
 
 def _where(shape: str, value: nw.Expr) -> nw.Expr:
@@ -85,33 +106,34 @@ def with_folded(frame: Frame, spellings: Mapping[str, Spellings]) -> Frame:
     Letters and digits count, in lower case; blanks, hyphens and points do not, nor does the `.0` of a whole number that
     went through a table with gaps.
     """
-    names = list(spellings)
-    known = {name: [written for value in spellings[name].values() for written in _as_written(value)] for name in names}
+    # Most texts are a canonical value, most others are so in lower case: only what is left is stripped of its signs.
+    direct, lower, bare = ({name: f"{name}_{part}" for name in spellings} for part in ("direct", "lower", "bare"))
+    frame = frame.with_columns(_canonical(name, spellings[name]).alias(direct[name]) for name in spellings)
     frame = frame.with_columns(
-        nw.when(~nw.col(name).is_in(known[name]))
-        .then(nw.col(name))
-        .str.to_lowercase()
-        .str.replace_all(r"\.0+\z|[^a-z0-9]", "")
-        .alias(f"{name}_bare")
-        for name in names
+        _left_over(name, direct[name]).str.to_lowercase().alias(lower[name]) for name in spellings
+    )
+    frame = frame.with_columns(
+        _where("[^a-z0-9]", nw.col(lower[name])).str.replace_all(r"\.0+\z|[^a-z0-9]", "").alias(bare[name])
+        for name in spellings
     )
     folded = (
         nw.coalesce(
+            nw.col(direct[name]),
+            *(_canonical(part[name], values) for part in (lower, bare)),
             *(
-                nw.when(nw.col(name).is_in(_as_written(known)) | nw.col(f"{name}_bare").is_in(known)).then(
-                    nw.lit(value)
-                )
-                for value, known in spellings[name].items()
-            )
+                nw.when(nw.col(lower[name]).is_in(known) | nw.col(bare[name]).is_in(known)).then(nw.lit(value))
+                for value, known in values.items()
+                if known != (value,)
+            ),
         ).alias(f"{name}_folded")
-        for name in names
+        for name, values in spellings.items()
     )
-    return frame.with_columns(folded).drop(f"{name}_bare" for name in names)
+    return frame.with_columns(folded).drop(part[name] for part in (direct, lower, bare) for name in spellings)
 
 
-def _as_written(known: tuple[str, ...]) -> list[str]:
-    """The spellings in the cases in which nearly everybody writes them."""
-    return [written for word in known for written in dict.fromkeys((word, word.capitalize(), word.upper()))]
+def _canonical(column: str, spellings: Spellings) -> nw.Expr:
+    """The column's text where it is one of the canonical values, each of which is a spelling of its own."""
+    return nw.when(nw.col(column).is_in(list(spellings))).then(nw.col(column))
 
 
 def with_date(frame: Frame, column: str, *, bare: nw.Expr | None = None) -> Frame:
@@ -129,9 +151,7 @@ def with_date(frame: Frame, column: str, *, bare: nw.Expr | None = None) -> Fram
     bare = nw.col(column).str.contains(_BARE_DATE) if bare is None else bare
     return (
         frame.with_columns(nw.when(bare).then(nw.col(column)).alias(known))
-        .with_columns(
-            nw.when(nw.col(known).is_null()).then(nw.col(column)).str.replace_all("T", " ", literal=True).alias(spaced)
-        )
+        .with_columns(_left_over(column, known).str.replace_all("T", " ", literal=True).alias(spaced))
         .with_columns(_where(_US_DATE, text_).alias(american))
         .with_columns(_zero_put_in(us, where=r"^[0-9]/", at=0).alias(american))
         .with_columns(_zero_put_in(us, where=r"^[0-9][0-9]/[0-9]/", at=3).alias(american))

@@ -17,7 +17,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 def _parsed(text: str | None, how: str) -> dict[str, Any]:
     frame = lazy([{"x": text}], {"x": pl.String}).with_columns(parsing.text("x").alias("x"))
     if how == "number":
-        return rows(frame.with_columns(parsing.number("x").alias("n")))[0]
+        return rows(parsing.with_numbers(frame, "x").rename({"x_number": "n"}))[0]
     return rows(parsing.with_instant(frame, "x"))[0]
 
 

@@ -60,7 +60,7 @@ def read_outcomes(delivered: Frame, *, day: date, policy: Policy) -> Frame:
     frame = delivered.with_columns(parsing.text(name).alias(name) for name in OUTCOME_SOURCE_COLUMNS)
     frame = parsing.with_date(frame, "service_date")
     frame = parsing.with_instant(frame, "known_date")
-    frame = frame.with_columns(parsing.number("charges").alias("charges_number"))
+    frame = parsing.with_numbers(frame, "charges")
     low, high = policy.ranges.charges
     plausible = (nw.col("charges_number") >= low) & (nw.col("charges_number") <= high)
     return frame.with_columns(_reasons(day=day, policy=policy).alias("reasons_text")).select(
