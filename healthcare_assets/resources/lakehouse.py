@@ -51,8 +51,9 @@ class Lakehouse(Protocol):
         ...
 
     def replace_day(self, table: Table, day: date, *frames: Frame) -> int:
-        """Replace the day's rows with the frames', atomically; returns the rows written. The frames are computed in
-        turn, so that no more than one is held at a time.
+        """Replace the day's rows with those of one frame or more, atomically; returns the rows written.
+
+        The frames are computed in turn, so that no more than one is held at a time.
 
         Sets the partition column itself, whatever the frame holds there, if it holds it at all. Rows of other days are
         never touched, and writers of different days do not disturb each other. An empty frame leaves the day empty.
@@ -93,6 +94,10 @@ class Lakehouse(Protocol):
 
     def from_batches(self, batches: "Iterable[pa.RecordBatch]", *, columns: Sequence[Column]) -> Frame:
         """A frame of the batches, which are consumed once, streaming."""
+        ...
+
+    def streamed(self, batches: "Iterable[pa.RecordBatch]", *, columns: Sequence[Column]) -> Frame:
+        """As `from_batches`, for a frame that is read once: what the batches raise is raised where it is computed."""
         ...
 
     def once(self, frame: Frame) -> Frame:

@@ -28,6 +28,7 @@ from healthcare_assets.resources.arrow_types import (
 )
 from healthcare_assets.resources.delta_merge import DELETED, merge
 from healthcare_assets.resources.lakehouse import BatchFunction, Frame, Stage
+from healthcare_assets.resources.polars_stream import streamed
 from healthcare_assets.resources.scratch import scratch_folder, write_batches
 from healthcare_assets.resources.table_faults import (
     check_dated,
@@ -142,6 +143,9 @@ class PolarsLakehouse:
             write_batches(batches, file, arrow_schema(columns))
             file.seek(0)
             return nw.from_native(pl.scan_parquet(file))
+
+    def streamed(self, batches: Iterable[pa.RecordBatch], *, columns: Sequence[Column]) -> Frame:
+        return nw.from_native(streamed(batches, arrow_schema(columns)))
 
     def once(self, frame: Frame) -> Frame:
         return self.divided(frame, [EVERY_KEY])[0]

@@ -80,7 +80,7 @@ def declared_values(part: Part, rows: Rows, names: Sequence[str]) -> dict[str, p
 
 def blank_as_null(text: pa.Array) -> pa.Array:
     """The text array with empty and blank-only values null; every other value untouched."""
-    blank = pc.equal(pc.utf8_trim_whitespace(text), "")
+    blank = pc.or_(pc.equal(text, ""), pc.utf8_is_space(text))
     if not pc.any(blank).as_py():
         return text
     return pc.if_else(blank, pa.scalar(None, pa.string()), text)

@@ -133,6 +133,9 @@ class SparkLakehouse:
         write_batches(batches, file, arrow_schema(columns))
         return _neutral(self.session.read.schema(columns_ddl(columns)).parquet(str(file)))
 
+    def streamed(self, batches: Iterable[pa.RecordBatch], *, columns: Sequence[Column]) -> Frame:
+        return self.from_batches(batches, columns=columns)
+
     def once(self, frame: Frame) -> Frame:
         native: DataFrame = frame.to_native()
         folder = str(self._staging / f"{uuid4().hex}.parquet")

@@ -10,7 +10,7 @@ from healthcare_assets.steps.runtime import Runtime
 def run(runtime: Runtime, day: date) -> StepReport:
     lakehouse, source = runtime.lakehouse, runtime.source
     delivery = source.read(day)
-    records = lakehouse.from_batches(delivery.batches, columns=BRONZE_PATIENTS.content_columns)
+    records = lakehouse.streamed(delivery.batches, columns=BRONZE_PATIENTS.content_columns)
     rows = lakehouse.replace_day(BRONZE_PATIENTS, day, records)
     for note in delivery.notes:
         runtime.log(note)

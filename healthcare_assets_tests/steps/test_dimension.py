@@ -62,17 +62,18 @@ def _table(lakehouse: PolarsLakehouse) -> list[tuple[Any, ...]]:
     return sorted(frame.select(columns).rows())
 
 
-_DAY_OF_PATIENTS = st.dictionaries(st.sampled_from(["ann", "bob", "cyd"]), st.integers(0, 1), max_size=3)
+_DAY_OF_PATIENTS = st.dictionaries(st.sampled_from(["0ann", "8bob", "fcyd"]), st.integers(0, 1), max_size=3)
 _DELIVERIES = st.lists(st.tuples(st.integers(0, 3), _DAY_OF_PATIENTS), min_size=1, max_size=7)
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(_DELIVERIES)
+@given(_DELIVERIES, st.sampled_from([1, 2_000_000]))
 def test_the_dimension_follows_from_the_days_alone(
-    tmp_path_factory: Any, deliveries: list[tuple[int, dict[str, int]]]
+    tmp_path_factory: Any, deliveries: list[tuple[int, dict[str, int]]], keys_at_a_time: int
 ) -> None:
-    """Days come in any order, some twice, the second time with other patients or none."""
+    """Days come in any order, some twice, the second time with other patients or none; all at once or in ranges."""
     lakehouse = PolarsLakehouse(Path(tmp_path_factory.mktemp("lake")))
+    lakehouse.keys_at_a_time = keys_at_a_time
     known: dict[date, Day] = {}
     for offset, patients in deliveries:
         day = FIRST + timedelta(days=offset)
