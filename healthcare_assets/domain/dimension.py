@@ -52,29 +52,38 @@ def versions(history: Frame) -> Frame:
     )
 
 
-def next_versions(current: Frame, todays: Frame, *, day: date) -> Frame:
-    """The versions to write for a day after the beginning of every version: what `versions` would change then.
+def moved_patients(current: Frame, todays: Frame) -> Frame:
+    """The day's patients who are new or whose attributes are not those of their current version: `next_versions` of
+    them.
 
-    `current` has the current versions of the day's patients, in the columns of `dim_patients`, `todays` the day's
-    patients. A patient whose attributes differ has the current version closed and a new one begun; a new patient gets
-    the first.
+    `current` has the current versions, in the columns of `dim_patients`, `todays` the day's patients.
     """
-    before = {name: f"{name}_before" for name in ATTRIBUTES}
     known = current.select(
-        "patient_key", "effective_date", "record_version", *(nw.col(name).alias(old) for name, old in before.items())
+        "patient_key",
+        "effective_date",
+        "record_version",
+        *(nw.col(name).alias(f"{name}_before") for name in ATTRIBUTES),
     )
     compared = todays.select("patient_key", *ATTRIBUTES).join(known, on="patient_key", how="left")
-    is_new = nw.col("record_version").is_null()
-    differs = nw.any_horizontal((~_same(nw.col(name), nw.col(old)) for name, old in before.items()), ignore_nulls=True)
-    moved = compared.filter(is_new | differs)
+    differs = nw.any_horizontal(
+        (~_same(nw.col(name), nw.col(f"{name}_before")) for name in ATTRIBUTES), ignore_nulls=True
+    )
+    return compared.filter(nw.col("record_version").is_null() | differs)
+
+
+def next_versions(moved: Frame, *, day: date) -> Frame:
+    """The versions to write for a day after the beginning of every version: what `versions` would change then.
+
+    Of `moved_patients`, those who have a current version have it closed and a new one begun; the others get a first.
+    """
     begun = moved.with_columns(
         nw.lit(day).alias("effective_date"),
         nw.lit(None).cast(nw.Date).alias("expiry_date"),
         nw.lit(True).alias("is_current_record"),  # noqa: FBT003
         (nw.coalesce(nw.col("record_version"), nw.lit(0).cast(nw.Int64)) + 1).alias("record_version"),
     )
-    closed = moved.filter(~is_new).with_columns(
-        *(nw.col(old).alias(name) for name, old in before.items()),
+    closed = moved.filter(~nw.col("record_version").is_null()).with_columns(
+        *(nw.col(f"{name}_before").alias(name) for name in ATTRIBUTES),
         nw.lit(day).alias("expiry_date"),
         nw.lit(False).alias("is_current_record"),  # noqa: FBT003
     )

@@ -6,7 +6,14 @@ from functools import partial
 import narwhals as nw
 
 from healthcare_assets.domain import checks
-from healthcare_assets.domain.dimension import affected_patients, changes, history_before, next_versions, versions
+from healthcare_assets.domain.dimension import (
+    affected_patients,
+    changes,
+    history_before,
+    moved_patients,
+    next_versions,
+    versions,
+)
 from healthcare_assets.domain.key_ranges import KeyRange
 from healthcare_assets.domain.tables import DIM_PATIENTS, SILVER_PATIENTS
 from healthcare_assets.resources.lakehouse import Frame, Lakehouse
@@ -39,9 +46,10 @@ def _staged(runtime: Runtime, day: date, keys: KeyRange) -> tuple[Frame, Frame]:
     todays, dimension = keys.of(lakehouse.scan(SILVER_PATIENTS, day=day)), keys.of(lakehouse.scan(DIM_PATIENTS))
     is_last = max(lakehouse.days(SILVER_PATIENTS), default=day) <= day
     if is_last and _newest_version(lakehouse, dimension) < day:
-        current = dimension.filter("is_current_record").join(todays, on="patient_key", how="semi")
-        upserts = next_versions(current, todays, day=day)
-        return upserts, dimension.filter(nw.col("effective_date").is_null()).select(*DIM_PATIENTS.key)
+        moved = lakehouse.once(moved_patients(dimension.filter("is_current_record"), todays))
+        return next_versions(moved, day=day), dimension.filter(nw.col("effective_date").is_null()).select(
+            *DIM_PATIENTS.key
+        )
     affected = affected_patients(dimension, todays, day=day)
     present = dimension.join(affected, on="patient_key", how="semi")
     # When no later day is there, the versions themselves tell all of the past that matters, and silver's other days
