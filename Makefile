@@ -61,8 +61,12 @@ test: $(DEV_READY) delta-jars emulator ## Run the whole suite
 # Deliveries and tables of the measurements stay there for the next ones; `make clean` removes them.
 BENCH_FOLDER ?= .bench
 .PHONY: bench
-bench: $(DEV_READY) ## Measure a whole day by the number of records, here and now
+bench: $(DEV_READY) ## Measure here and now: whole days by the number of records, and each part
 	@$(BIN)/python -W ignore -m healthcare_assets_tests.bench --folder $(BENCH_FOLDER) --out docs/benchmarks
+
+.PHONY: bench-tables
+bench-tables: $(DEV_READY) ## Write the documents' tables anew from the newest measurements
+	@$(BIN)/python -m healthcare_assets_tests.bench.published
 
 .PHONY: lint
 lint: $(DEV_READY) ## Check format, lint rules, types and the definitions

@@ -1,7 +1,7 @@
-"""`make bench`: measure, print a table, and write what was measured as JSON.
+"""`make bench`: measure, print tables, and write what was measured as JSON.
 
-Each run of a day is a process of its own, so that neither memory nor caches of one size are those of another. The
-machine may be shared: figures are medians of several runs, and the runs are made in turn.
+Each run of a day is a process of its own, so that neither memory nor caches of one size are those of another; so is
+each of the other parts. The machine may be shared: figures are medians of several runs, and the runs are made in turn.
 """
 
 import argparse
@@ -12,7 +12,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from healthcare_assets_tests.bench.bench_home import BenchHome
 from healthcare_assets_tests.bench.machine import machine
@@ -20,6 +22,10 @@ from healthcare_assets_tests.bench.measure import Taken, median_of
 
 SIZES = (10_000, 100_000, 1_000_000)
 RUNS = 3
+DAYS = "days"
+PARTS = ("dimension",)
+"""Besides the days: modules of this package, each of which measures by itself, prints an object as JSON, and makes a
+table of it."""
 
 
 def days(home: BenchHome, sizes: Sequence[int], *, runs: int) -> dict[int, list[Taken]]:
@@ -44,51 +50,79 @@ def _day(home: BenchHome, size: int) -> list[Taken]:
     return [Taken(**stage) for stage in json.loads(done.stdout)]
 
 
-def table(measured: Mapping[int, Sequence[Taken]]) -> str:
+def part(home: BenchHome, name: str, *, runs: int) -> dict[str, Any]:
+    """What one of `PARTS` measures."""
+    home.say(f"measuring {name}")
+    command = ["-W", "ignore", "-m", f"{__package__}.{name}", "--folder", str(home.folder), "--runs", str(runs)]
+    done = subprocess.run([sys.executable, *command], stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"Measuring {name} failed: see above.")
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def table(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
     """The days as Markdown: a stage a line, its seconds by size; and the memory and the records a second of all."""
-    sizes = list(measured)
+    sizes = {int(size): stages for size, stages in found.items()}
     head = ["stage", *(f"{size:,} records" for size in sizes)]
     lines = [
-        [stages[0].name, *(f"{stage.wall_s:.2f} s" for stage in stages)]
-        for stages in zip(*measured.values(), strict=True)
+        [stages[0]["name"], *(f"{stage['wall_s']:.2f} s" for stage in stages)]
+        for stages in zip(*sizes.values(), strict=True)
     ]
-    totals = {size: sum(stage.wall_s for stage in measured[size]) for size in sizes}
+    totals = {size: sum(stage["wall_s"] for stage in stages) for size, stages in sizes.items()}
     lines += [
-        ["the whole day", *(f"{totals[size]:.1f} s" for size in sizes)],
-        ["processor", *(f"{sum(stage.cpu_s for stage in measured[size]):.1f} s" for size in sizes)],
-        ["records a second", *(f"{size / totals[size]:,.0f}" for size in sizes)],
-        ["peak memory", *(f"{max(stage.peak_mb for stage in measured[size]):,.0f} MB" for size in sizes)],
+        ["the whole day", *(f"{total:.1f} s" for total in totals.values())],
+        ["processor", *(f"{sum(stage['cpu_s'] for stage in stages):.1f} s" for stages in sizes.values())],
+        ["records a second", *(f"{size / total:,.0f}" for size, total in totals.items())],
+        ["peak memory", *(f"{max(stage['peak_mb'] for stage in stages):,.0f} MB" for stages in sizes.values())],
     ]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in [head, ["---"] * len(head), *lines])
+
+
+def tables(found: Mapping[str, Any]) -> dict[str, str]:
+    """A Markdown table for each part that is in the object of a `<date>.json`."""
+    made = {DAYS: table(found[DAYS])} if DAYS in found else {}
+    return made | {name: import_module(f"{__package__}.{name}").table(found[name]) for name in PARTS if name in found}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--folder", type=Path, required=True, help="where deliveries and tables are put")
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, metavar="RECORDS")
+    parser.add_argument("--parts", nargs="*", default=(DAYS, *PARTS), choices=(DAYS, *PARTS))
     parser.add_argument("--runs", type=int, default=RUNS)
-    parser.add_argument("--out", type=Path, help="the folder for <date>.json")
+    parser.add_argument("--out", type=Path, help="the folder for <date>.json; parts that are in it already stay")
     given = parser.parse_args()
 
     def say(sentence: str) -> None:
         print(sentence, file=sys.stderr, flush=True)  # noqa: T201 - how far it is
 
     home = BenchHome(given.folder.absolute(), say)
-    home.with_champion()
-    measured = days(home, given.sizes, runs=given.runs)
-    print(table(measured))  # noqa: T201 - the answer of the command
+    found: dict[str, Any] = {}
+    for name in given.parts:
+        if name == DAYS:
+            home.with_champion()
+            measured = days(home, given.sizes, runs=given.runs)
+            found[DAYS] = {str(size): [asdict(stage) for stage in stages] for size, stages in measured.items()}
+        else:
+            found[name] = part(home, name, runs=given.runs)
+    print("\n\n".join(tables(found).values()))  # noqa: T201 - the answer of the command
     if given.out:
-        now = datetime.now(UTC)
-        found = {
-            "measured_at": now.isoformat(timespec="seconds"),
-            "machine": machine(),
-            "runs": given.runs,
-            "days": {str(size): [asdict(stage) for stage in stages] for size, stages in measured.items()},
-        }
-        given.out.mkdir(parents=True, exist_ok=True)
-        path = given.out / f"{now:%Y-%m-%d}.json"
-        path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-        say(f"written to {path}")
+        say(f"written to {_written(given.out, found, runs=given.runs)}")
+
+
+def _written(folder: Path, found: Mapping[str, Any], *, runs: int) -> Path:
+    """The file of today's measurements, with these in the place of earlier ones of the same parts and sizes."""
+    now = datetime.now(UTC)
+    path = folder / f"{now:%Y-%m-%d}.json"
+    before: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    parts: dict[str, Any] = {**before, **found}
+    if of_days := {**before.get(DAYS, {}), **found.get(DAYS, {})}:
+        parts[DAYS] = dict(sorted(of_days.items(), key=lambda day: int(day[0])))
+    described = {"measured_at": now.isoformat(timespec="seconds"), "machine": machine(), "runs": runs}
+    folder.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({**parts, **described}, indent=1) + "\n", encoding="utf-8")
+    return path
 
 
 if __name__ == "__main__":

@@ -1,0 +1,43 @@
+"""The measurements that are committed, as tables in the documents: `make bench-tables`."""
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from healthcare_assets_tests.bench.__main__ import tables
+
+ROOT = Path(__file__).resolve().parents[2]
+BENCHMARKS = ROOT / "docs" / "benchmarks"
+DOCUMENTS = (ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in ("model", "monitoring", "scaling")))
+_MARKED = re.compile(r"(<!-- measured: (?P<part>[a-z_]+) -->\n).*?(<!-- end of measured -->)", re.DOTALL)
+
+
+def newest() -> dict[str, Any] | None:
+    """What was measured last, of what is committed; None before the first time."""
+    files = sorted(BENCHMARKS.glob("*.json"))
+    found: dict[str, Any] | None = json.loads(files[-1].read_text(encoding="utf-8")) if files else None
+    return found
+
+
+def with_tables(document: str, found: Mapping[str, Any]) -> str:
+    """The document with the newest table of each part that it names between `<!-- measured: part -->` and its end."""
+    made = tables(found)
+
+    def marked(place: re.Match[str]) -> str:
+        table = made.get(place["part"], "Not measured yet.")
+        return f"{place[1]}\n{table}\n\n{place[3]}"
+
+    return _MARKED.sub(marked, document)
+
+
+def main() -> None:
+    found = newest()
+    for path in DOCUMENTS:
+        if found and path.exists():
+            path.write_text(with_tables(path.read_text(encoding="utf-8"), found), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
