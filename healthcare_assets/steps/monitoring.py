@@ -166,7 +166,7 @@ def _cells(runtime: Runtime, frame: Frame, profiles: Mapping[str, Profile]) -> d
     lakehouse = runtime.lakehouse
     partial = lakehouse.map_batches(frame.select(*profiles), counter(profiles), columns=COUNT_COLUMNS)
     summed = partial.group_by("column", "cell").agg(nw.col("rows").sum(), nw.col("total").sum())
-    return added_up(lakehouse.collect(summed).to_pandas(), profiles)
+    return added_up(lakehouse.collect(summed), profiles)
 
 
 def _history(

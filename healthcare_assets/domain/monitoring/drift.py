@@ -12,6 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from healthcare_assets.domain.bootstrap import Floats
+from healthcare_assets.domain.monitoring.distances import (
+    at_least,
+    at_most,
+    chi_squared,
+    chi_squared_quantile,
+    jensen_shannon,
+    normal_quantile,
+    wasserstein,
+)
 from healthcare_assets.domain.monitoring.findings import ALL, Distribution, DriftStatistic
 from healthcare_assets.domain.monitoring.profile import (
     CategoricalProfile,
@@ -134,11 +143,11 @@ def _numeric(profile: NumericProfile, reference: Cells, day: Cells, policy: Poli
     mean = float(day.totals.sum()) / day.known
     spread = profile.std if profile.std > 0 else None
     constant = "" if spread else "the training population has one value only"
-    wasserstein = _wasserstein(profile, reference, day)
+    distance = _wasserstein(profile, reference, day)
     return [
         *_binned(_decile_counts(profile, reference), _decile_counts(profile, day), policy),
         _Statistic(name="kolmogorov_smirnov", value=_kolmogorov_smirnov(reference, day)),
-        _Statistic(name="wasserstein", value=wasserstein / spread if spread else None, detail=constant),
+        _Statistic(name="wasserstein", value=distance / spread if spread else None, detail=constant),
         _shift(reference, day, policy),
         _Statistic(name="mean_shift", value=(mean - profile.mean) / spread if spread else None, detail=constant),
         _Statistic(name="mean", value=mean, detail=f"{profile.mean:,.6g} in training"),
@@ -161,20 +170,15 @@ def _categorical(profile: CategoricalProfile, reference: Cells, day: Cells, poli
 
 
 def _binned(trained: Integers, current: Integers, policy: Policy) -> list[_Statistic]:
-    from scipy.spatial.distance import jensenshannon
-    from scipy.stats import chi2
-
     rules, bins = policy.drift, len(trained)
     value = population_stability_index(trained, current)
     bound = 0.0
     if bins > 1:
-        bound = float(chi2.ppf(rules.psi_certainty, bins - 1)) * (1.0 / trained.sum() + 1.0 / current.sum())
+        bound = chi_squared_quantile(rules.psi_certainty, bins - 1) * (1.0 / trained.sum() + 1.0 / current.sum())
     threshold = max(rules.psi_maximum, bound)
-    distance = float(jensenshannon(trained, current, base=2))
     return [
         _Statistic(name="psi", value=value, threshold=threshold, alert=value > threshold),
-        # Of equal distributions the root of a rounding error may be no number.
-        _Statistic(name="jensen_shannon", value=distance if np.isfinite(distance) else 0.0),
+        _Statistic(name="jensen_shannon", value=jensen_shannon(trained, current)),
     ]
 
 
@@ -198,10 +202,7 @@ def _kolmogorov_smirnov(reference: Cells, day: Cells) -> float:
 
 def _wasserstein(profile: NumericProfile, reference: Cells, day: Cells) -> float:
     """∫ |F − G|, each interval's rows taken at their mean: exact where F and G do not cross within an interval."""
-    from scipy.stats import wasserstein_distance
-
-    points, weights = zip(*(_atoms(profile, cells) for cells in (reference, day)), strict=True)
-    return float(wasserstein_distance(*points, *weights))
+    return wasserstein(_atoms(profile, reference), _atoms(profile, day))
 
 
 def _atoms(profile: NumericProfile, cells: Cells) -> tuple[Floats, Floats]:
@@ -218,30 +219,27 @@ def _shift(reference: Cells, day: Cells, policy: Policy) -> _Statistic:
 
     (Cliff 1993.) Its standard error without a shift is that of Mann and Whitney's U.
     """
-    from scipy.stats import norm
-
     n, m, rules = reference.known, day.known, policy.drift
     below = np.cumsum(reference.rows) - reference.rows
     above = n - below - reference.rows
     delta = float(np.sum(day.rows * ((below - above) / n)) / m)
-    sure = float(norm.ppf(0.5 + rules.certainty / 2)) * float(np.sqrt((n + m + 1) / (3.0 * n * m)))
+    sure = normal_quantile(0.5 + rules.certainty / 2) * float(np.sqrt((n + m + 1) / (3.0 * n * m)))
     threshold = max(rules.shift_maximum, sure)
     return _Statistic(name="shift", value=delta, threshold=threshold, alert=abs(delta) > threshold)
 
 
 def _share_shift(names: Names, trained: Integers, current: Integers, policy: Policy) -> _Statistic:
     """The largest of Cohen's h over the categories: the difference of the shares, as angles (Cohen 1988)."""
-    from scipy.stats import binom, norm
-
     n, m, rules = trained.sum(), current.sum(), policy.drift
     angles = 2 * np.arcsin(np.sqrt(current / m)) - 2 * np.arcsin(np.sqrt(trained / n))
     # Of two categories both move alike, and `true` says more than `false`.
     most = 1 if len(names) == 2 else int(np.abs(angles).argmax())  # noqa: PLR2004
     certainty = 1.0 - (1.0 - rules.certainty) / len(names)
-    threshold = max(rules.share_shift_maximum, float(norm.ppf(0.5 + certainty / 2)) * float(np.sqrt(1.0 / n + 1.0 / m)))
+    threshold = max(rules.share_shift_maximum, normal_quantile(0.5 + certainty / 2) * float(np.sqrt(1.0 / n + 1.0 / m)))
     # Of few patients a rare category is now and then missing, which the angle's normal error does not know.
     share, count = (trained[most] + _SMOOTHING) / (n + 1), current[most]
-    tail = float(binom.cdf(count, m, share) if angles[most] < 0 else binom.sf(count - 1, m, share))
+    beyond = at_most if angles[most] < 0 else at_least
+    tail = beyond(int(count), of=int(m), chance=float(share))
     hidden = any(is_small(int(cell)) for cell in (count, m - count, trained[most], n - trained[most]))
     return _Statistic(
         name="share_shift",
@@ -253,13 +251,7 @@ def _share_shift(names: Names, trained: Integers, current: Integers, policy: Pol
 
 
 def _chi_squared(trained: Integers, current: Integers) -> tuple[float | None, float | None]:
-    """Pearson's χ² of the two count vectors, without a continuity correction, and its p-value."""
-    from scipy.stats import chi2_contingency
-
-    if len(trained) < 2:  # noqa: PLR2004 - one category cannot differ
-        return None, None
-    result = chi2_contingency(np.stack([trained, current]), correction=False)
-    return float(result.statistic), float(result.pvalue)
+    return chi_squared(trained, current) if len(trained) > 1 else (None, None)  # one category cannot differ
 
 
 def _new_categories(names: Names, trained: Integers, current: Integers, policy: Policy) -> _Statistic:
@@ -291,14 +283,12 @@ def _vanished_categories(names: Names, trained: Integers, current: Integers, pol
 
 
 def _null_rate(profile: Profile, day: Cells, policy: Policy) -> _Statistic:
-    from scipy.stats import binom
-
     rules, rows = policy.drift, day.known + day.nulls
     threshold = profile.null_rate + rules.null_rate_increase_maximum
     if rows == 0:
         return _Statistic(name="null_rate", value=None, threshold=threshold, detail="no rows")
     tolerated = max(profile.null_rate, rules.null_rate_tolerated)
-    by_chance = float(binom.sf(day.nulls - 1, rows, tolerated))
+    by_chance = at_least(day.nulls, of=rows, chance=tolerated)
     rate = day.nulls / rows
     return _Statistic(
         name="null_rate",

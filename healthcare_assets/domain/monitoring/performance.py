@@ -18,6 +18,7 @@ from healthcare_assets.domain.bootstrap import Floats
 from healthcare_assets.domain.columns import Column, column
 from healthcare_assets.domain.evaluation import percentile
 from healthcare_assets.domain.groups import PROTECTED_ATTRIBUTES, age_band
+from healthcare_assets.domain.monitoring.distances import normal_quantile
 from healthcare_assets.domain.monitoring.findings import Performance, PerformanceScope, PerformanceStatus
 from healthcare_assets.policy import Policy
 
@@ -272,11 +273,9 @@ def _comparable(outcomes: int, error: float | None, policy: Policy) -> bool:
 
 
 def _biased(ratio: float | None, error: float | None, policy: Policy) -> bool:
-    from scipy.stats import norm
-
     if ratio is None or error is None:
         return False
-    sure = float(norm.ppf(0.5 + policy.monitoring.certainty / 2))
+    sure = normal_quantile(0.5 + policy.monitoring.certainty / 2)
     return abs(ratio - 1.0) > policy.fairness.bias_maximum and abs(ratio - 1.0) > sure * error
 
 
