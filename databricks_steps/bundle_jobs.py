@@ -22,7 +22,7 @@ from databricks_steps.requirements import step_requirements
 from healthcare_assets.compute import WarmCluster, Workload
 from healthcare_assets.environments import Environment, Workspace
 from healthcare_assets.steps.catalogue import STEPS
-from healthcare_assets.timetable import MONITORING, SCORING, TIME_ZONE, TRAINING
+from healthcare_assets.timetable import MAINTENANCE, MONITORING, SCORING, TIME_ZONE, TRAINING
 
 UPSTREAM: Mapping[str, tuple[str, ...]] = {
     "bronze": (),
@@ -36,6 +36,7 @@ UPSTREAM: Mapping[str, tuple[str, ...]] = {
     "monitoring": ("silver", "features", "outcomes", "training", "scoring"),
     "quality_monitor": ("scoring",),
     "serving": ("governance",),
+    "maintenance": (),
 }
 """Which steps write what a step reads: the asset graph, which only Dagster's side of the house knows."""
 
@@ -122,6 +123,12 @@ JOBS: Mapping[str, Job] = {
             # The one that holds a training together with its verdict, as Dagster's monthly job does.
             cron=TRAINING,
         ),
+        Job(
+            name="table_maintenance",
+            description="Compact the small files of all tables, and delete what no version of the retained past needs.",
+            steps=("maintenance",),
+            cron=MAINTENANCE,
+        ),
     )
 }
 
@@ -148,14 +155,16 @@ def job_resource(environment: Environment, job: Job) -> Json:
 
 
 def quartz(cron: str) -> str:
-    """The five-field cron as Databricks wants it: with seconds, and `?` for the day of the week.
+    """The five-field cron as Databricks wants it: with seconds, and `?` for what is not said of the two kinds of days.
 
-    ValueError for a cron that names days of the week, which Quartz counts otherwise.
+    ValueError for a cron that counts days of the week, which Quartz counts otherwise, or says days of both kinds.
     """
     minute, hour, day, month, weekday = cron.split()
-    if weekday != "*":
-        raise ValueError(f"The cron '{cron}' names days of the week: say it by days of the month.")
-    return f"0 {minute} {hour} {day} {month} ?"
+    if weekday == "*":
+        return f"0 {minute} {hour} {day} {month} ?"
+    if day != "*" or not weekday.isalpha():
+        raise ValueError(f"The cron '{cron}' counts days of the week or says two kinds of days: write one like SUN.")
+    return f"0 {minute} {hour} ? {month} {weekday}"
 
 
 def requirements_file(step: str) -> str:

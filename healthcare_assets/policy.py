@@ -165,6 +165,21 @@ class ServingRules:
 
 
 @dataclass(frozen=True, kw_only=True)
+class MaintenanceRules:
+    """How large files of tables are to be, and how long those are kept that were replaced."""
+
+    file_bytes: int = 100_000_000
+    """About as much as the two million patients that a writer puts into a file: large enough to read fast, small enough
+    for several readers at once."""
+    small_file_bytes: int = 25_000_000
+    """Two files below this size in a day, or in an undated table, are worth a compaction. Above it a rewriting costs
+    more than it spares the readers."""
+    retention_days: int = 30
+    """Days for which every past version can be read: verdicts and trainings name the versions of the tables that they
+    stand on. Delta forgets the log of older versions by default, so that files kept longer would serve nobody."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Policy:
     """All thresholds together."""
 
@@ -179,6 +194,7 @@ class Policy:
     retraining: RetrainingRules = field(default_factory=RetrainingRules)
     alerts: AlertRules = field(default_factory=AlertRules)
     serving: ServingRules = field(default_factory=ServingRules)
+    maintenance: MaintenanceRules = field(default_factory=MaintenanceRules)
 
 
 POLICY = Policy()

@@ -44,6 +44,13 @@ serving = dg.define_asset_job(
 )
 
 
+table_maintenance = dg.define_asset_job(
+    "table_maintenance",
+    selection=dg.AssetSelection.assets("table_maintenance"),
+    description="Compact the small files of all tables, and delete what no version of the retained past needs.",
+)
+
+
 class Rollback(dg.Config):
     """What goes on record with a rollback."""
 

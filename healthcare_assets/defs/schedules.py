@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import dagster as dg
 
-from healthcare_assets.defs.jobs import daily_monitoring, daily_scoring, training
-from healthcare_assets.timetable import MONITORING, SCORING, TIME_ZONE, TRAINING
+from healthcare_assets.defs.jobs import daily_monitoring, daily_scoring, table_maintenance, training
+from healthcare_assets.timetable import MAINTENANCE, MONITORING, SCORING, TIME_ZONE, TRAINING
 
 
 @dg.schedule(
@@ -38,5 +38,13 @@ monthly_training_schedule = dg.ScheduleDefinition(
     description="Trains on the first of the month, at 03:00 UTC, after the night's scoring.",
     job=training,
     cron_schedule=TRAINING,
+    execution_timezone=TIME_ZONE,
+)
+
+weekly_maintenance_schedule = dg.ScheduleDefinition(
+    name="weekly_maintenance_schedule",
+    description="Looks after the files of all tables on Sundays, at 08:00 UTC, after the day's monitoring.",
+    job=table_maintenance,
+    cron_schedule=MAINTENANCE,
     execution_timezone=TIME_ZONE,
 )

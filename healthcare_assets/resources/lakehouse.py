@@ -12,6 +12,8 @@ import narwhals as nw
 
 from healthcare_assets.domain.columns import Column, Table
 from healthcare_assets.domain.key_ranges import EVERY_KEY, KeyRange
+from healthcare_assets.policy import MaintenanceRules
+from healthcare_assets.resources.compaction import Compaction
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -111,6 +113,13 @@ class Lakehouse(Protocol):
         """As `once`, a frame for each of the ranges, which follow each other and together hold every key.
 
         Rows without a key are in the first.
+        """
+        ...
+
+    def compact(self, table: Table, *, rules: MaintenanceRules) -> Compaction | None:
+        """Make few files of many small ones, and delete what no retained version needs; None when there is no table.
+
+        No row changes, other writers are not disturbed, and a second call finds nothing to do.
         """
         ...
 

@@ -18,7 +18,8 @@ from filelock import FileLock, Timeout
 from healthcare_assets.domain.columns import PARTITION_COLUMN, Column, Table
 from healthcare_assets.domain.key_ranges import EVERY_KEY, KeyRange, range_number
 from healthcare_assets.errors import LakehouseError
-from healthcare_assets.resources import delta_files
+from healthcare_assets.policy import MaintenanceRules
+from healthcare_assets.resources import delta_files, delta_maintenance
 from healthcare_assets.resources.arrow_types import (
     arrow_schema,
     check_frame,
@@ -26,6 +27,7 @@ from healthcare_assets.resources.arrow_types import (
     plain_batch,
     plain_schema,
 )
+from healthcare_assets.resources.compaction import Compaction
 from healthcare_assets.resources.delta_merge import DELETED, merge
 from healthcare_assets.resources.lakehouse import BatchFunction, Frame, Stage
 from healthcare_assets.resources.polars_stream import streamed
@@ -170,6 +172,14 @@ class PolarsLakehouse:
             return nw.from_native(pl.LazyFrame(schema=rows.drop(_PART, strict=False).collect_schema()))
         with path.open("rb") as file:
             return nw.from_native(pl.scan_parquet(file))
+
+    def compact(self, table: Table, *, rules: MaintenanceRules) -> Compaction | None:
+        def attempt() -> Compaction | None:
+            delta = self._opened(table)
+            return None if delta is None else delta_maintenance.compact(delta, rules=rules)
+
+        with self._sole_updater(table):  # an update under way would have to begin anew
+            return retry_on_conflict(table, self.location(table), attempt)
 
     def collect(self, frame: Frame) -> pa.Table:
         with self._blaming():

@@ -15,6 +15,8 @@ import pyarrow as pa
 from healthcare_assets.domain.columns import PARTITION_COLUMN, Column, Table
 from healthcare_assets.domain.key_ranges import EVERY_KEY, KEY, KeyRange
 from healthcare_assets.errors import LakehouseError
+from healthcare_assets.policy import MaintenanceRules
+from healthcare_assets.resources import spark_maintenance
 from healthcare_assets.resources.arrow_types import (
     arrow_schema,
     check_frame,
@@ -22,6 +24,7 @@ from healthcare_assets.resources.arrow_types import (
     plain_batch,
     plain_schema,
 )
+from healthcare_assets.resources.compaction import Compaction
 from healthcare_assets.resources.lakehouse import BatchFunction, Frame, Stage
 from healthcare_assets.resources.scratch import scratch_folder, write_batches
 from healthcare_assets.resources.spark_ddl import SPARK_TYPES, columns_ddl, create_statement
@@ -148,6 +151,15 @@ class SparkLakehouse:
         unkeyed = rows.filter(nw.col(KEY).is_null()) if len(ranges) > 1 else None
         parts = [keys.of(rows) for keys in ranges]
         return parts if unkeyed is None else [nw.concat([parts[0], unkeyed]), *parts[1:]]
+
+    def compact(self, table: Table, *, rules: MaintenanceRules) -> Compaction | None:
+        def attempt() -> Compaction | None:
+            with self._blaming():
+                if self._stored(table) is None:
+                    return None
+                return spark_maintenance.compact(self.session, self._address(table), rules=rules)
+
+        return retry_on_conflict(table, self.location(table), attempt)
 
     def collect(self, frame: Frame) -> pa.Table:
         with self._blaming():

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from healthcare_assets.errors import SettingsError
+from healthcare_assets.policy import POLICY
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -69,6 +70,9 @@ def _local_configuration() -> dict[str, str]:
         "spark.sql.shuffle.partitions": "4",
         # A table's log is small here; Delta's default of 50 partitions is 50 tasks for every look at it.
         "spark.databricks.delta.snapshotPartitions": "1",
+        # Files as large as the other engine makes them; Delta's default is ten times that.
+        "spark.databricks.delta.optimize.maxFileSize": str(POLICY.maintenance.file_bytes),
+        "spark.databricks.delta.optimize.minFileSize": str(POLICY.maintenance.small_file_bytes),
         # Delta tables only ever lie below HEALTHCARE_HOME; this keeps an empty folder out of the working directory.
         "spark.sql.warehouse.dir": str(Path(tempfile.gettempdir()) / "healthcare_assets_warehouse"),
         # Noting the line of Python that each column expression comes from takes four calls to the JVM an expression.

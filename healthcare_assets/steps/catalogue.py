@@ -80,6 +80,12 @@ STEPS: Mapping[str, Step] = {
             assets=("serving_endpoint",),
             daily=False,
         ),
+        Step(
+            name="maintenance",
+            module="healthcare_assets.steps.maintenance",
+            assets=("table_maintenance",),
+            daily=False,
+        ),
     )
 }
 

@@ -81,7 +81,7 @@ def test_no_two_targets_share_a_catalog_a_scope_an_experiment_or_a_name() -> Non
         for kind in ("secret_scopes", "experiments", "jobs")
         for thing in _resources(target)[kind].values()
     ]
-    assert len(names) == len(set(names)) == 3 * (1 + 4 + 6)
+    assert len(names) == len(set(names)) == 3 * (1 + 4 + 7)
 
 
 def test_what_runs_as_whom_is_said_for_staging_and_prod() -> None:
@@ -125,6 +125,7 @@ def test_the_jobs_run_when_dagsters_schedules_do() -> None:
         ("batch_inference", "daily_scoring"),
         ("monitoring", "daily_monitoring"),
         ("training_pipeline", "training"),
+        ("table_maintenance", "table_maintenance"),
     ):
         cron, zone = schedules.pop(of_dagster)
         for target in TARGETS:
@@ -138,8 +139,10 @@ def test_the_jobs_run_when_dagsters_schedules_do() -> None:
 def test_a_cron_is_said_as_quartz_wants_it() -> None:
     assert quartz("0 2 * * *") == "0 0 2 * * ?"
     assert quartz("30 3 1 * *") == "0 30 3 1 * ?"
-    with pytest.raises(ValueError, match="names days of the week"):
-        quartz("0 2 * * 1")
+    assert quartz("0 8 * * SUN") == "0 0 8 ? * SUN"
+    for cron in ("0 2 * * 1", "0 2 1 * SUN"):
+        with pytest.raises(ValueError, match="counts days of the week or says two kinds of days"):
+            quartz(cron)
 
 
 @pytest.mark.parametrize("target", TARGETS)

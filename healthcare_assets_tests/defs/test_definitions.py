@@ -61,6 +61,7 @@ GRAPH = {
     "model_performance": MONITORED,
     "predictions_quality_monitor": {"predictions"},
     "serving_endpoint": {"champion_history"},
+    "table_maintenance": set(),
 }
 CHECKS = {
     "silver_patients": {"schema_matches_contract", "no_record_lost", "quarantine_rate", "one_row_per_patient"},
@@ -145,6 +146,11 @@ def test_a_day_that_ended_is_scored_at_two_and_monitored_at_six(name: str, hour:
 def test_a_training_runs_once_a_month() -> None:
     training = defs().resolve_schedule_def("monthly_training_schedule")
     assert (training.cron_schedule, training.execution_timezone) == ("0 3 1 * *", "UTC")
+
+
+def test_the_files_are_looked_after_once_a_week() -> None:
+    maintenance = defs().resolve_schedule_def("weekly_maintenance_schedule")
+    assert (maintenance.cron_schedule, maintenance.execution_timezone) == ("0 8 * * SUN", "UTC")
 
 
 def test_predictions_are_due_at_three_and_the_drift_report_at_seven(specs: dict[str, dg.AssetSpec]) -> None:

@@ -1,4 +1,4 @@
-"""The bundle's six jobs, run by the workspace itself on Spark: the graph goes round without any Dagster."""
+"""The bundle's seven jobs, run by the workspace itself on Spark: the graph goes round without any Dagster."""
 
 import json
 import re
@@ -119,7 +119,7 @@ def deployment(dev: Dev, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
         yield Deployment(dev, settings, build_wheel(tmp_path))
 
 
-def test_the_six_jobs_run_the_graph_without_dagster(deployment: Deployment, dev: Dev) -> None:
+def test_the_seven_jobs_run_the_graph_without_dagster(deployment: Deployment, dev: Dev) -> None:
     """A first model comes of a day, is judged, scores the next day, which is monitored; then all of it in one job."""
     deployment.run("feature_engineering", DAY)
     deployment.run("training", DAY)
@@ -143,6 +143,8 @@ def test_the_six_jobs_run_the_graph_without_dagster(deployment: Deployment, dev:
     assert endpoint.config is not None
     [served] = endpoint.config.served_entities or []
     assert served.entity_name == "spark_catalog.insurance.health_insurance_cost_serving"
+    deployment.run("table_maintenance", NEXT_DAY)
+    assert {row["patient_key"] for row in _rows(lakehouse, "predictions", next_day)} == patients
     # One start of a cluster for a job, whatever the number of its steps.
     assert len([start for start in dev.workspace.cluster_starts() if start.run_id is not None]) == len(JOBS)
 

@@ -1,0 +1,30 @@
+"""Looking after the files of a Delta table on Spark, in its own statements: what a cluster does on all its machines."""
+
+from typing import TYPE_CHECKING
+
+from healthcare_assets.policy import MaintenanceRules
+from healthcare_assets.resources.compaction import Compaction, Stored, check_rules
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+
+def compact(session: "SparkSession", address: str, *, rules: MaintenanceRules) -> Compaction:
+    """Compact the small files of the table, day by day, and delete what the retained past does not need.
+
+    What is small, and how large files become, is the session's and the table's to say: Databricks sets it by the
+    table's size. A table in order is left as it is. Raises what Spark raises, a conflict with another writer too.
+    """
+    check_rules(rules)
+    before = _stored(session, address)
+    session.sql(f"OPTIMIZE {address}").collect()
+    unneeded = f"VACUUM {address} RETAIN {rules.retention_days * 24} HOURS"
+    deleted = session.sql(f"{unneeded} DRY RUN").count()
+    if deleted:
+        session.sql(unneeded).collect()
+    return Compaction(before=before, after=_stored(session, address), deleted=deleted)
+
+
+def _stored(session: "SparkSession", address: str) -> Stored:
+    (row,) = session.sql(f"DESCRIBE DETAIL {address}").select("numFiles", "sizeInBytes").collect()
+    return Stored(files=int(row["numFiles"]), size=int(row["sizeInBytes"]))
