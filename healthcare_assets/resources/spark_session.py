@@ -70,6 +70,8 @@ def _local_configuration() -> dict[str, str]:
         "spark.sql.shuffle.partitions": "4",
         # A table's log is small here; Delta's default of 50 partitions is 50 tasks for every look at it.
         "spark.databricks.delta.snapshotPartitions": "1",
+        # VACUUM lists files in so many tasks; Spark's default of 10,000 is minutes for a handful of files.
+        "spark.sql.sources.parallelPartitionDiscovery.parallelism": "4",
         # Files as large as the other engine makes them; Delta's default is ten times that.
         "spark.databricks.delta.optimize.maxFileSize": str(POLICY.maintenance.file_bytes),
         "spark.databricks.delta.optimize.minFileSize": str(POLICY.maintenance.small_file_bytes),
