@@ -72,6 +72,12 @@ class VerdictRecord:
     mlflow_run_id: str
     dagster_run_id: str
     decided_at: datetime
+    known: int | None = None
+    """How many patients have known costs, those who were evaluated among them."""
+    trained_on: str | None = None
+    """How many patients the model was trained on, as the registry has it ..."""
+    trained_of: str | None = None
+    """... and how many had known costs then."""
 
 
 def markdown(record: VerdictRecord, *, policy: Policy) -> str:
@@ -190,9 +196,21 @@ def _evaluated(record: VerdictRecord) -> str:
     if not record.metrics:
         return "Not known: the model could not be evaluated."
     return (
-        f"On {record.patients:,} patients with known costs ({record.known_share:.0%} of all), each predicted by a "
-        "model that was fitted without them. Intervals are bootstrap intervals of 95 %."
+        f"On {_sampled(record.patients, record.known)} with known costs ({record.known_share:.0%} of all), each "
+        "predicted by a model that was fitted without them. Intervals are bootstrap intervals of 95 %."
     )
+
+
+def _sampled(patients: int, known: int | None) -> str:
+    if known is None or known == patients:
+        return f"{patients:,} patients"
+    return f"{patients:,} patients, a stratified sample of the {known:,}"
+
+
+def _trained_on(record: VerdictRecord) -> str:
+    if record.trained_on is None or record.trained_of is None:
+        return "not known"
+    return f"{_sampled(int(record.trained_on), int(record.trained_of))} with known costs"
 
 
 def _deciles_table(metrics: Metrics) -> str:
@@ -231,6 +249,7 @@ def _lineage_table(record: VerdictRecord) -> str:
     rows = [
         ("verdict", record.verdict_id),
         ("trained in MLflow run", record.mlflow_run_id),
+        ("trained on", _trained_on(record)),
         ("trained by code", record.trained_by_code_version or "not known"),
         *((f"trained on {name}", f"version {version}") for name, version in record.trained_on_data_versions.items()),
         ("judged in Dagster run", record.dagster_run_id),

@@ -36,7 +36,7 @@ from healthcare_assets.domain.trial import probe_faults, trial_faults
 from healthcare_assets.errors import RegistryError
 from healthcare_assets.resources.registry import ModelVersion
 from healthcare_assets.steps.runtime import Runtime, counts
-from healthcare_assets.steps.training import TRAINED_FROM, data_versions, training_table
+from healthcare_assets.steps.training import TRAINED_FROM, data_versions, known_patients
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +46,8 @@ class Examination:
     evidence: Evidence
     patients: int
     """How many it was evaluated on."""
+    known: int
+    """How many patients have known costs; of more than a training is given, a sample is evaluated."""
     known_share: float
     """Share (0–1) of the patients with features whose costs are known."""
     data_versions: Mapping[str, str]
@@ -55,8 +57,9 @@ class Examination:
 def examine(runtime: Runtime, challenger: ModelVersion, champion: ModelVersion | None) -> Examination:
     """Everything that the verdict asks for. What could not be found out is missing, with the reason."""
     # The day is ours, not the patient's: nothing of what is examined.
-    table = training_table(runtime.lakehouse).drop(columns="service_date")
-    known_share = _known_share(runtime, len(table))
+    current = known_patients(runtime.lakehouse, policy=runtime.policy)
+    table = current.table.drop(columns="service_date")
+    known_share = _known_share(runtime, current.known)
     versions = data_versions(runtime.lakehouse)
     hipaa = _hipaa(runtime, challenger, champion, table)
     model, fault = _folded(runtime, challenger)
@@ -66,6 +69,7 @@ def examine(runtime: Runtime, challenger: ModelVersion, champion: ModelVersion |
         return Examination(
             evidence=_no_evidence(hipaa, champion, fault or "", overlap=_overlap(runtime, challenger)),
             patients=0,
+            known=current.known,
             known_share=known_share,
             data_versions=versions,
         )
@@ -91,6 +95,7 @@ def examine(runtime: Runtime, challenger: ModelVersion, champion: ModelVersion |
     return Examination(
         evidence=evidence,
         patients=len(rows),
+        known=current.known,
         known_share=known_share,
         data_versions=versions,
         beside=beside,

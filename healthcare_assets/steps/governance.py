@@ -18,6 +18,7 @@ from healthcare_assets.steps.champion import append_move
 from healthcare_assets.steps.examination import Examination, examine
 from healthcare_assets.steps.report import AssetReport, Markdown, StepReport
 from healthcare_assets.steps.runtime import Runtime, row_count
+from healthcare_assets.steps.training import KNOWN_PATIENTS_TAG, PATIENTS_TAG
 
 CARD = "model_card.html"
 _DECIDED_BY = "governance_verdict"
@@ -77,7 +78,10 @@ def _record(runtime: Runtime, challenger: ModelVersion, found: Examination, verd
         beside=found.beside,
         groups=found.evidence.groups,
         patients=found.patients,
+        known=found.known,
         known_share=found.known_share,
+        trained_on=tags.get(PATIENTS_TAG),
+        trained_of=tags.get(KNOWN_PATIENTS_TAG),
         champion_version=against.champion if against else None,
         data_versions=found.data_versions,
         trained_on_data_versions={

@@ -1,10 +1,13 @@
 """`risk_features` and the costs that are known → `trained_model`: the best candidate, registered in MLflow as the
 challenger; and on whom."""
 
+from dataclasses import dataclass
+
 import narwhals as nw
 import pandas as pd
 import pyarrow as pa
 
+from healthcare_assets.domain import sampling
 from healthcare_assets.domain.columns import PARTITION_COLUMN
 from healthcare_assets.domain.hipaa import NO_TABLE
 from healthcare_assets.domain.model_card import metrics_table
@@ -13,8 +16,9 @@ from healthcare_assets.domain.monitoring.outcomes import with_known_charges
 from healthcare_assets.domain.monitoring.tables import OBSERVED_OUTCOMES
 from healthcare_assets.domain.tables import RISK_FEATURES, SILVER_PATIENTS, TRAINING_PATIENTS
 from healthcare_assets.domain.training import TrainedModel, train
+from healthcare_assets.policy import POLICY, Policy
 from healthcare_assets.resources.arrow_types import arrow_schema
-from healthcare_assets.resources.lakehouse import Lakehouse
+from healthcare_assets.resources.lakehouse import Frame, Lakehouse
 from healthcare_assets.resources.registry import ModelVersion
 from healthcare_assets.resources.training_run import Lineage
 from healthcare_assets.steps.outcomes import newest_outcomes
@@ -23,14 +27,33 @@ from healthcare_assets.steps.runtime import Runtime, row_count
 
 TRAINED_FROM = (RISK_FEATURES, SILVER_PATIENTS, OBSERVED_OUTCOMES)
 """The tables that a training reads."""
+PATIENTS_TAG, KNOWN_PATIENTS_TAG = "patients_trained_on", "patients_with_known_charges"
+"""Beside the model in the registry: on how many it was trained, and of how many."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class KnownPatients:
+    """The patients whose charges are known, or a sample of them where they are more than training needs."""
+
+    table: pd.DataFrame
+    """One row a patient, see `training_table`."""
+    known: int
+    """How many there are in all."""
+
+    def in_words(self) -> str:
+        """Whom the table holds, for the log and the record."""
+        if len(self.table) == self.known:
+            return f"{self.known:,} patients whose charges are known"
+        return f"{len(self.table):,} of {self.known:,} patients whose charges are known, a stratified sample"
 
 
 def run(runtime: Runtime) -> StepReport:
     lakehouse, registry = runtime.lakehouse, runtime.registry
     # Asked before the tables are read: a version on record is never newer than what was trained on.
     versions = data_versions(lakehouse)
-    table = training_table(lakehouse)
-    runtime.log(f"Training the candidates on {len(table):,} patients whose charges are known.")
+    patients = known_patients(lakehouse, policy=runtime.policy)
+    table = patients.table
+    runtime.log(f"Training the candidates on {patients.in_words()}.")
     trained = train(table, policy=runtime.policy)
     version = registry.register(
         trained,
@@ -38,6 +61,7 @@ def run(runtime: Runtime) -> StepReport:
             data_versions=versions,
             code_version=runtime.code_version,
             dagster_run_id=runtime.run_id,
+            tags={PATIENTS_TAG: str(len(table)), KNOWN_PATIENTS_TAG: str(patients.known)},
         ),
     )
     members = _append_members(runtime, version, trained, table)
@@ -50,6 +74,8 @@ def run(runtime: Runtime) -> StepReport:
                 "model": trained.candidate,
                 "version": version.version,
                 "patients": len(table),
+                "patients_with_known_charges": patients.known,
+                "trained_on": patients.in_words(),
                 "mlflow_run_id": version.run_id,
                 "dataset_digest": trained.dataset_digest,
                 "candidates": Markdown(_side_by_side(trained)),
@@ -96,18 +122,60 @@ def _append_members(runtime: Runtime, version: ModelVersion, trained: TrainedMod
 
 def training_table(lakehouse: Lakehouse) -> pd.DataFrame:
     """Each patient's latest features for which the charges are known, with these charges and the day that both are of
-    (`service_date`); one row a patient.
+    (`service_date`); one row a patient. Of more patients than `policy.TrainingRules.maximum_patients` a sample.
 
     The charges are those of the day that the features are of, so that the two belong to one moment: what became known
     of that day last, else what the day's record said.
+    """
+    return known_patients(lakehouse).table
+
+
+def known_patients(lakehouse: Lakehouse, *, policy: Policy = POLICY) -> KnownPatients:
+    """The `training_table`, and how many patients it stands for.
+
+    Who is in a sample is a matter of the patients' content alone, see `domain.sampling`. No more of the others are
+    collected than it takes to find them.
     """
     records = lakehouse.scan(SILVER_PATIENTS).select("patient_key", PARTITION_COLUMN, "charges")
     known = with_known_charges(records, newest_outcomes(lakehouse))
     charges = known.filter(~nw.col("charges").is_null())
     labelled = lakehouse.scan(RISK_FEATURES).join(charges, on=["patient_key", PARTITION_COLUMN], how="inner")
     latest = lakehouse.latest(labelled, key=["patient_key"], order_by=[PARTITION_COLUMN])
-    table: pd.DataFrame = lakehouse.collect(latest.rename({PARTITION_COLUMN: "service_date"})).to_pandas()
-    return table
+    # Written down, since the tables would otherwise be joined once to count and once more to collect.
+    names = [column.name for column in sampling.PATIENT_COLUMNS]
+    placed = lakehouse.map_batches(
+        latest.rename({PARTITION_COLUMN: "service_date"}).select(*names),
+        sampling.with_strata(seed=policy.training.seed),
+        columns=sampling.PLACED_COLUMNS,
+    )
+    patients = lakehouse.once(placed)
+    sizes = patients.group_by(sampling.STRATUM).agg(nw.len().cast(nw.Int64).alias("patients"))
+    counts = {row[sampling.STRATUM]: row["patients"] for row in lakehouse.collect(sizes).to_pylist()}
+    if sum(counts.values()) <= policy.training.maximum_patients:
+        table: pd.DataFrame = lakehouse.collect(patients.drop(sampling.STRATUM, sampling.PLACE)).to_pandas()
+        return KnownPatients(table=table, known=len(table))
+    sample = _sample(lakehouse, patients, counts, at_most=policy.training.maximum_patients)
+    return KnownPatients(table=sample, known=sum(counts.values()))
+
+
+def _sample(lakehouse: Lakehouse, patients: Frame, counts: sampling.Counts, *, at_most: int) -> pd.DataFrame:
+    """As many of each stratum as are its due."""
+    wanted = sampling.quotas(counts, patients=at_most)
+    wider = 1.0
+    while True:
+        limits = sampling.limits(counts, wanted, wider=wider)
+        batch = pa.RecordBatch.from_pylist(
+            [{sampling.STRATUM: stratum, sampling.LIMIT: limit} for stratum, limit in limits.items()],
+            schema=arrow_schema(sampling.LIMIT_COLUMNS),
+        )
+        near = patients.join(
+            lakehouse.from_batches([batch], columns=sampling.LIMIT_COLUMNS), on=[sampling.STRATUM], how="inner"
+        ).filter(nw.col(sampling.PLACE) < nw.col(sampling.LIMIT))
+        collected: pd.DataFrame = lakehouse.collect(near.drop(sampling.LIMIT)).to_pandas()
+        sample = sampling.chosen(collected, wanted)
+        if sample is not None:
+            return sample
+        wider *= 4.0
 
 
 def _side_by_side(trained: TrainedModel) -> str:

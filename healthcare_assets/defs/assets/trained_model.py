@@ -12,8 +12,8 @@ TRAINED_FROM = ["risk_features", "silver_patients", "observed_outcomes"]
     specs=[
         dg.AssetSpec(
             "trained_model",
-            description="The best of the candidates by its out-of-fold skill, trained on every patient whose charges "
-            "are known; registered in MLflow as the challenger.",
+            description="The best of the candidates by its out-of-fold skill, trained on the patients whose "
+            "charges are known, or on a sample of very many; registered in MLflow as the challenger.",
             deps=TRAINED_FROM,
             group_name="model",
             owners=[DATA_SCIENCE],
