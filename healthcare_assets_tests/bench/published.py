@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from healthcare_assets_tests.bench import scaling
 from healthcare_assets_tests.bench.__main__ import tables
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,6 +38,8 @@ def main() -> None:
     for path in DOCUMENTS:
         if found and path.exists():
             path.write_text(with_tables(path.read_text(encoding="utf-8"), found), encoding="utf-8")
+    if of_spark := scaling.newest_measurement():
+        scaling.write(of_spark)
 
 
 if __name__ == "__main__":

@@ -91,7 +91,7 @@ def computed(found: Mapping[str, Any], *, given: Assumptions | None = None) -> s
     spark = found["spark"]
     told = (
         f"Measured {found['measured_at'][:10]} on {spark['cores']} cores ({found['machine']['processor']}), PySpark "
-        f"{spark['pyspark']}, Delta Lake {spark['delta']}; {spark["runs"]} runs of {spark['sizes'][0]:,} and of "
+        f"{spark['pyspark']}, Delta Lake {spark['delta']}; {spark['runs']} runs of {spark['sizes'][0]:,} and of "
         f"{spark['sizes'][1]:,} records."
     )
     here = f"{MEMBERS:,} members on {given.cores} cores"
@@ -147,10 +147,11 @@ def newest_measurement() -> Path | None:
     return next((path for path in reversed(found) if "spark" in json.loads(path.read_text(encoding="utf-8"))), None)
 
 
-def main() -> None:
-    found = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+def write(measurement: Path) -> None:
+    """The page with the tables of a measurement."""
+    found = json.loads(measurement.read_text(encoding="utf-8"))
     PAGE.write_text(page_with(PAGE.read_text(encoding="utf-8"), computed(found)), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main()
+    write(Path(sys.argv[1]))
