@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 
 from healthcare_assets.domain.candidates import CANDIDATES, GLM
-from healthcare_assets.domain.monitoring.tables import OBSERVED_OUTCOMES
 from healthcare_assets.domain.synthetic import SyntheticPopulation
 from healthcare_assets.domain.tables import RISK_FEATURES, SILVER_PATIENTS, TRAINING_PATIENTS
 from healthcare_assets.domain.training import train
@@ -45,43 +44,50 @@ def _with(patients: Path, lakehouse: Lakehouse, home: Path, said: list[str]) -> 
     return runtime
 
 
-def test_more_patients_than_needed_are_sampled_and_it_is_said(
-    patients: Path, lakehouse: Lakehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture(autouse=True)
+def one_candidate(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One is enough to be trained on a sample: the fastest."""
+    fast = tuple(candidate for candidate in CANDIDATES if candidate.name == GLM)
+    monkeypatch.setattr(training, "train", partial(train, candidates=fast))
+
+
+def test_more_patients_than_needed_are_sampled_on_either_engine_alike(
+    patients: Path, lakehouse: Lakehouse, tmp_path: Path
 ) -> None:
-    # One candidate is enough to be trained on a sample.
-    of_the_actuary = tuple(candidate for candidate in CANDIDATES if candidate.name == GLM)
-    monkeypatch.setattr(training, "train", partial(train, candidates=of_the_actuary))
+    on_polars = PolarsLakehouse(patients)
+    known = training.known_patients(on_polars)
+    assert known.known == len(known.table) > 1_900
     said: list[str] = []
     runtime = _with(patients, lakehouse, tmp_path, said)
-    everybody = training.known_patients(lakehouse)
-    assert everybody.known == len(everybody.table) > 1_900
     model, members = training.run(runtime)
-    in_words = f"{_SAMPLE} of {everybody.known:,} patients whose charges are known, a stratified sample"
+    in_words = f"{_SAMPLE} of {known.known:,} patients whose charges are known, a stratified sample"
     assert said[0] == f"Training the candidates on {in_words}."
     assert model.metadata["patients"] == _SAMPLE
-    assert model.metadata["patients_with_known_charges"] == everybody.known
+    assert model.metadata["patients_with_known_charges"] == known.known
     assert model.metadata["trained_on"] == in_words
     assert members.metadata["appended"] == _SAMPLE
     tags = runtime.registry.tags(runtime.registry.required_version("challenger"))
-    assert (tags["patients_trained_on"], tags["patients_with_known_charges"]) == (str(_SAMPLE), str(everybody.known))
-    # Those who were trained on are exactly those on record, and the same on either engine.
-    on_polars = training.known_patients(PolarsLakehouse(patients), policy=_POLICY).table
+    assert (tags["patients_trained_on"], tags["patients_with_known_charges"]) == (str(_SAMPLE), str(known.known))
+    # On record are exactly those who were trained on; and they are the same on the other engine.
     recorded = lakehouse.collect(lakehouse.scan(TRAINING_PATIENTS)).to_pandas()
-    assert sorted(recorded["patient_key"]) == sorted(on_polars["patient_key"])
-    columns = list(on_polars.columns)
-    sample = training.known_patients(lakehouse, policy=_POLICY).table[columns]
-    _assert_same(sample, on_polars)
-    assert len(sample.merge(everybody.table[columns])) == _SAMPLE
+    sample = training.known_patients(on_polars, policy=_POLICY).table
+    who = ["patient_key", "service_date", "charges"]
+    pd.testing.assert_frame_equal(_ordered(recorded[who]), _ordered(sample[who]))
+    assert len(sample.merge(known.table)) == _SAMPLE
 
+
+def test_the_verdict_judges_a_sample_and_the_card_says_so(
+    patients: Path, polars_lakehouse: Lakehouse, tmp_path: Path
+) -> None:
+    runtime = _with(patients, polars_lakehouse, tmp_path, [])
+    training.run(runtime)
     verdict, _ = governance.run(runtime)
+    of_known = f"{_SAMPLE} patients, a stratified sample of the {training.known_patients(polars_lakehouse).known:,}"
     card = str(verdict.metadata["model_card"])
-    assert f"On {_SAMPLE} patients, a stratified sample of the {everybody.known:,} with known costs" in card
-    assert (
-        f"| trained on | {_SAMPLE} patients, a stratified sample of the {everybody.known:,} with known costs |" in card
-    )
-    assert lakehouse.version(OBSERVED_OUTCOMES) is None
+    assert f"On {of_known} with known costs" in card
+    assert f"| trained on | {of_known} with known costs |" in card
+    assert "is not known" not in str(verdict.metadata["reasons"])
 
 
-def _assert_same(one: pd.DataFrame, other: pd.DataFrame) -> None:
-    ordered, beside = (frame.sort_values("patient_key", ignore_index=True) for frame in (one, other))
-    pd.testing.assert_frame_equal(ordered, beside, check_dtype=False)
+def _ordered(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.sort_values("patient_key", ignore_index=True)
