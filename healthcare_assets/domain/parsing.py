@@ -71,15 +71,20 @@ def with_numbers(frame: Frame, *columns: str) -> Frame:
     )
     frame = frame.with_columns(_where(_GROUPED_NUMBER, nw.col(odd[name])).alias(grouped[name]) for name in columns)
     frame = frame.with_columns(_where(_PLAIN_NUMBER, nw.col(odd[name])).alias(plain[name]) for name in columns)
+    frame = frame.with_columns(
+        nw.coalesce(
+            nw.col(bare[name]),
+            nw.col(plain[name]).str.replace_all("+", "", literal=True),
+            nw.col(grouped[name]).str.replace_all(",", "", literal=True).str.replace_all("+", "", literal=True),
+        )
+        .cast(nw.Float64)
+        .alias(f"{name}_number")
+        for name in columns
+    )
     return frame.with_columns(
-        (
-            nw.coalesce(
-                nw.col(bare[name]),
-                nw.col(plain[name]).str.replace_all("+", "", literal=True),
-                nw.col(grouped[name]).str.replace_all(",", "", literal=True).str.replace_all("+", "", literal=True),
-            ).cast(nw.Float64)
-            + 0.0  # which makes 0 of -0
-        ).alias(f"{name}_number")
+        nw.coalesce(nw.when(nw.col(f"{name}_number") == 0).then(nw.lit(0.0)), nw.col(f"{name}_number")).alias(
+            f"{name}_number"
+        )
         for name in columns
     ).drop(part[name] for part in (bare, odd, grouped, plain) for name in columns)
 

@@ -127,7 +127,7 @@ def table(found: Mapping[str, Any]) -> str:
         "fixed",
         "rows a second a core",
         "driver a million",
-        "spread a million",
+        "spread a million, s",
         "processor, times the embedded engine's",
     ]
     lines = [
@@ -137,7 +137,7 @@ def table(found: Mapping[str, Any]) -> str:
             f"{cost['fixed_s']:.1f} s",
             _shown(cost["rows_a_second_a_core"], ",.0f"),
             f"{cost['driver_s_a_million']:.1f} s",
-            f"{cost['spread_s_a_million']:.1f} s",
+            _shown(cost["spread_s_a_million"], ".1f"),
             _shown(cost["processor_beside_embedded"], ".1f"),
         ]
         for step, cost in found["steps"].items()
