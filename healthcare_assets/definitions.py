@@ -22,7 +22,7 @@ def defs() -> dg.Definitions:
             jobs.daily_monitoring,
             jobs.training,
             jobs.serving,
-            jobs.table_maintenance,
+            jobs.maintenance,
             jobs.rollback_champion,
         ],
         schedules=[

@@ -44,8 +44,8 @@ serving = dg.define_asset_job(
 )
 
 
-table_maintenance = dg.define_asset_job(
-    "table_maintenance",
+maintenance = dg.define_asset_job(
+    "maintenance",
     selection=dg.AssetSelection.assets("table_maintenance"),
     description="Compact the small files of all tables, and delete what no version of the retained past needs.",
 )

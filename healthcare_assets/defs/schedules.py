@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import dagster as dg
 
-from healthcare_assets.defs.jobs import daily_monitoring, daily_scoring, table_maintenance, training
+from healthcare_assets.defs.jobs import daily_monitoring, daily_scoring, maintenance, training
 from healthcare_assets.timetable import MAINTENANCE, MONITORING, SCORING, TIME_ZONE, TRAINING
 
 
@@ -44,7 +44,7 @@ monthly_training_schedule = dg.ScheduleDefinition(
 weekly_maintenance_schedule = dg.ScheduleDefinition(
     name="weekly_maintenance_schedule",
     description="Looks after the files of all tables on Sundays, at 08:00 UTC, after the day's monitoring.",
-    job=table_maintenance,
+    job=maintenance,
     cron_schedule=MAINTENANCE,
     execution_timezone=TIME_ZONE,
 )

@@ -125,7 +125,7 @@ def test_the_jobs_run_when_dagsters_schedules_do() -> None:
         ("batch_inference", "daily_scoring"),
         ("monitoring", "daily_monitoring"),
         ("training_pipeline", "training"),
-        ("table_maintenance", "table_maintenance"),
+        ("table_maintenance", "maintenance"),
     ):
         cron, zone = schedules.pop(of_dagster)
         for target in TARGETS:

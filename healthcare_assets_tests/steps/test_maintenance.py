@@ -37,7 +37,7 @@ def test_the_job_compacts_and_shows_it(tmp_path: Path, monkeypatch: pytest.Monke
     for variable in ("HEALTHCARE_ENV", "HEALTHCARE_ENGINE"):
         monkeypatch.delenv(variable, raising=False)
     with dg.DagsterInstance.ephemeral() as instance:
-        assert defs().resolve_job_def("table_maintenance").execute_in_process(instance=instance).success
+        assert defs().resolve_job_def("maintenance").execute_in_process(instance=instance).success
         shown = instance.get_latest_materialization_event(dg.AssetKey("table_maintenance"))
     assert shown is not None
     assert shown.asset_materialization is not None
