@@ -6,7 +6,6 @@ from healthcare_assets.steps.catalogue import code_version
 
 
 @dg.multi_asset(
-    name="maintenance",  # an op may not have a job's name
     specs=[
         dg.AssetSpec(
             "table_maintenance",
@@ -17,7 +16,7 @@ from healthcare_assets.steps.catalogue import code_version
             kinds={"deltalake"},
             code_version=code_version("maintenance"),
         )
-    ],
+    ]
 )
 def table_maintenance(context: dg.AssetExecutionContext, steps: dg.ResourceParam[StepLauncher]) -> Results:
     yield from steps.launch(context, "maintenance")
