@@ -13,7 +13,7 @@ import narwhals as nw
 import pyarrow as pa
 
 from healthcare_assets.domain.columns import PARTITION_COLUMN, Column, Table
-from healthcare_assets.domain.key_ranges import EVERY_KEY, KEY, KeyRange
+from healthcare_assets.domain.key_ranges import EVERY_KEY, KeyRange, range_number
 from healthcare_assets.errors import LakehouseError
 from healthcare_assets.policy import MaintenanceRules
 from healthcare_assets.resources import spark_maintenance
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 _DELETED = "__deleted"
-_RANK = "__rank"
+_RANK, _PART = "__rank", "__part"
 _REPEATED = "a key is staged more than once"
 _HISTORY = 100
 """How many commits back our own is looked for, right after it was made."""
@@ -147,10 +147,8 @@ class SparkLakehouse:
         return _neutral(self.session.read.schema(native.schema).parquet(folder))
 
     def divided(self, frame: Frame, ranges: Sequence[KeyRange]) -> list[Frame]:
-        rows = self.once(frame)
-        unkeyed = rows.filter(nw.col(KEY).is_null()) if len(ranges) > 1 else None
-        parts = [keys.of(rows) for keys in ranges]
-        return parts if unkeyed is None else [nw.concat([parts[0], unkeyed]), *parts[1:]]
+        rows = self.once(frame.with_columns(range_number(ranges).alias(_PART)))
+        return [rows.filter(nw.col(_PART) == number).drop(_PART) for number in range(len(ranges))]
 
     def compact(self, table: Table, *, rules: MaintenanceRules) -> Compaction | None:
         def attempt() -> Compaction | None:

@@ -18,7 +18,7 @@ from typing import Any
 
 from healthcare_assets_tests.bench.bench_home import BenchHome
 from healthcare_assets_tests.bench.machine import machine
-from healthcare_assets_tests.bench.measure import Taken, median_of
+from healthcare_assets_tests.bench.measure import Taken, markdown, median_of
 
 SIZES = (10_000, 100_000, 1_000_000)
 RUNS = 3
@@ -42,23 +42,25 @@ def days(home: BenchHome, sizes: Sequence[int], *, runs: int) -> dict[int, list[
 
 def _day(home: BenchHome, size: int) -> list[Taken]:
     name = f"day-{size}"
-    command = ["-m", "healthcare_assets_tests.bench.day", "--folder", str(home.folder), "--members", str(size)]
-    done = subprocess.run([sys.executable, *command, "--name", name], capture_output=True, text=True, check=False)
+    stages = _answer(home, "day", "--members", str(size), "--name", name)
     shutil.rmtree(home.folder / name, ignore_errors=True)
-    if done.returncode:
-        raise RuntimeError(f"The day of {size:,} records failed: {done.stderr}")
-    return [Taken(**stage) for stage in json.loads(done.stdout)]
+    return [Taken(**stage) for stage in stages]
 
 
 def part(home: BenchHome, name: str, *, runs: int) -> dict[str, Any]:
     """What one of `PARTS` measures."""
     home.say(f"measuring {name}")
-    command = ["-W", "ignore", "-m", f"{__package__}.{name}", "--folder", str(home.folder), "--runs", str(runs)]
-    done = subprocess.run([sys.executable, *command], stdout=subprocess.PIPE, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError(f"Measuring {name} failed: see above.")
-    found: dict[str, Any] = json.loads(done.stdout)
+    found: dict[str, Any] = _answer(home, name, "--runs", str(runs))
     return found
+
+
+def _answer(home: BenchHome, module: str, *arguments: str) -> Any:
+    """What a module of this package prints, run in a process of its own; what it says meanwhile is seen."""
+    command = [sys.executable, "-W", "ignore", "-m", f"{__package__}.{module}", "--folder", str(home.folder)]
+    done = subprocess.run([*command, *arguments], stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"Measuring {module} {' '.join(arguments)} failed: see above.")
+    return json.loads(done.stdout)
 
 
 def table(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
@@ -76,7 +78,7 @@ def table(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
         ["records a second", *(f"{size / total:,.0f}" for size, total in totals.items())],
         ["peak memory", *(f"{max(stage['peak_mb'] for stage in stages):,.0f} MB" for stages in sizes.values())],
     ]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in [head, ["---"] * len(head), *lines])
+    return markdown(head, lines)
 
 
 def tables(found: Mapping[str, Any]) -> dict[str, str]:

@@ -21,7 +21,7 @@ from healthcare_assets.domain.tables import DIM_PATIENTS, REGIONS, SEXES, SILVER
 from healthcare_assets.steps import dimension
 from healthcare_assets.steps.runtime import Runtime, ranges_of
 from healthcare_assets_tests.bench.bench_home import FIRST_DAY, BenchHome
-from healthcare_assets_tests.bench.measure import Taken, measured, median_of
+from healthcare_assets_tests.bench.measure import Taken, markdown, measured, median_of
 
 PATIENTS, CHANGES, RUNS = 10_000_000, 100_000, 3
 _AT_A_TIME = 1_000_000
@@ -62,13 +62,18 @@ def dimension_of_changes(home: BenchHome, *, patients: int, changes: int, runs: 
 
 def table(found: Mapping[str, Any]) -> str:
     """What the days took, as Markdown."""
+    head = (f"{found['changes']:,} changes into {found['patients']:,} patients", "time", "processor", "memory", "files")
     lines = [
-        f"| {name} | {day['wall_s']:.1f} s | {day['cpu_s']:.1f} s | {day['peak_mb']:,.0f} MB |"
-        f" {day['written_anew']} of {day['files']} |"
+        (
+            name,
+            f"{day['wall_s']:.1f} s",
+            f"{day['cpu_s']:.1f} s",
+            f"{day['peak_mb']:,.0f} MB",
+            f"{day['written_anew']} of {day['files']}",
+        )
         for name, day in found["days"].items()
     ]
-    head = f"| {found['changes']:,} changes into {found['patients']:,} patients | time | processor | memory | files |"
-    return "\n".join([head, "| --- | --- | --- | --- | --- |", *lines])
+    return markdown(head, lines)
 
 
 def _deliver(

@@ -22,7 +22,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from healthcare_assets_tests.bench.measure import Taken, measured, peak_mb
+from healthcare_assets_tests.bench.measure import Taken, markdown, measured, peak_mb
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -83,7 +83,7 @@ def table(found: Mapping[str, Any]) -> str:
     ]
     if "evidently" not in found["ways"]:
         lines.append(("evidently", str(found["evidently"]), "", "", "", ""))
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in [head, ["---"] * len(head), *lines])
+    return markdown(head, lines)
 
 
 def one_pass(folder: Path) -> int:

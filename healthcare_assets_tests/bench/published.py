@@ -3,21 +3,19 @@
 import json
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
+from healthcare_assets.environments import PROJECT_ROOT
 from healthcare_assets_tests.bench import scaling
 from healthcare_assets_tests.bench.__main__ import tables
 
-ROOT = Path(__file__).resolve().parents[2]
-BENCHMARKS = ROOT / "docs" / "benchmarks"
-DOCUMENTS = (ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in ("model", "monitoring", "scaling")))
+DOCUMENTS = (PROJECT_ROOT / "README.md", *(PROJECT_ROOT / "docs" / f"{name}.md" for name in ("model", "monitoring")))
 _MARKED = re.compile(r"(<!-- measured: (?P<part>[a-z_]+) -->\n).*?(<!-- end of measured -->)", re.DOTALL)
 
 
 def newest() -> dict[str, Any] | None:
     """What was measured last, of what is committed; None before the first time."""
-    files = sorted(BENCHMARKS.glob("*.json"))
+    files = sorted(scaling.BENCHMARKS.glob("*.json"))
     found: dict[str, Any] | None = json.loads(files[-1].read_text(encoding="utf-8")) if files else None
     return found
 
@@ -36,7 +34,7 @@ def with_tables(document: str, found: Mapping[str, Any]) -> str:
 def main() -> None:
     found = newest()
     for path in DOCUMENTS:
-        if found and path.exists():
+        if found:
             path.write_text(with_tables(path.read_text(encoding="utf-8"), found), encoding="utf-8")
     if of_spark := scaling.newest_measurement():
         scaling.write(of_spark)

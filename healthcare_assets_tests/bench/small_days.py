@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from healthcare_assets_tests.bench.bench_home import DAY, FIRST_DAY, BenchHome
-from healthcare_assets_tests.bench.measure import Taken, measured
+from healthcare_assets_tests.bench.measure import Taken, markdown, measured
 
 RECORDS = 500
 RUNS = 3
@@ -62,8 +62,6 @@ def table(found: Mapping[str, Any]) -> str:
     """What was measured as Markdown."""
     days, loading = found["day"], found["definitions"]
     lines = [
-        ("small days", "figure"),
-        ("---", "---"),
         (f"a day of {found['records']} records, the first of a process", f"{days['first']['wall_s']:.2f} s"),
         ("the next day in the same process", f"{days['next']['wall_s']:.2f} s"),
         ("an asset beyond its step", f"{days['next']['beyond_the_step_ms_an_asset']:.0f} ms"),
@@ -72,7 +70,7 @@ def table(found: Mapping[str, Any]) -> str:
         ("the same in seconds", f"{loading['wall_ratio']:.2f}"),
         ("`make run` after set-up", f"{found['make_run']['wall_s']:.0f} s"),
     ]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    return markdown(("small days", "figure"), lines)
 
 
 def _definitions(runs: int) -> dict[str, float]:

@@ -23,6 +23,7 @@ from healthcare_assets.environments import EngineName
 from healthcare_assets.resources.spark_session import DELTA_COORDINATES, local_spark_session
 from healthcare_assets_tests.bench.bench_home import DAY, BenchHome
 from healthcare_assets_tests.bench.day import STAGES
+from healthcare_assets_tests.bench.measure import markdown
 from healthcare_assets_tests.bench.processes import Processes
 
 CORES = 2
@@ -142,7 +143,7 @@ def table(found: Mapping[str, Any]) -> str:
         ]
         for step, cost in found["steps"].items()
     ]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in [head, ["---"] * len(head), *lines])
+    return markdown(head, lines)
 
 
 def _shown(value: float | None, form: str) -> str:

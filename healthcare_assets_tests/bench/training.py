@@ -29,7 +29,7 @@ from healthcare_assets.domain.tables import REGIONS, SEXES
 from healthcare_assets.domain.training import _fitted, canonical_order
 from healthcare_assets.policy import POLICY
 from healthcare_assets_tests.bench.bench_home import FIRST_DAY
-from healthcare_assets_tests.bench.measure import Taken, measured
+from healthcare_assets_tests.bench.measure import Taken, markdown, measured
 
 SIZES = (1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000)
 HELD_OUT = 20_000
@@ -63,7 +63,7 @@ def _table(name: str, by_candidate: Mapping[str, Mapping[str, Any]]) -> str:
     head = [f"R² of charges, {name} costs", *by_candidate]
     sizes = list(next(iter(by_candidate.values())))
     lines = [[f"{int(size):,} patients", *(_cell(points[size]) for points in by_candidate.values())] for size in sizes]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in [head, ["---"] * len(head), *lines])
+    return markdown(head, lines)
 
 
 def _cell(point: Mapping[str, Any]) -> str:
