@@ -72,7 +72,7 @@ def with_strata(*, seed: int) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
         sex, region = positions("sex", SEXES), positions("region", REGIONS)
         place = np.full(batch.num_rows, seed, dtype=np.uint64)
         for values in (age, sex, region, numbers("bmi"), smoker, numbers("children"), charges):
-            place = _scattered(np.bitwise_xor(place, (values + 0.0).view(np.uint64)))  # + 0.0, since -0.0 is 0.0
+            place = scattered_numbers(np.bitwise_xor(place, (values + 0.0).view(np.uint64)))  # + 0.0, since -0.0 is 0.0
         group = ((smoker * (len(SEXES) + 1) + sex) * (len(REGIONS) + 1) + region) * (len(AGE_BANDS) + 1)
         group += np.searchsorted(AGE_BANDS, age, side="right")
         stratum = group * _BANDS + np.searchsorted(CHARGE_BANDS, charges, side="right")
@@ -84,7 +84,7 @@ def with_strata(*, seed: int) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
     return add
 
 
-def _scattered(numbers: Integers) -> Integers:
+def scattered_numbers(numbers: Integers) -> Integers:
     """The last step of SplitMix64 (Steele, Lea, Flood 2014): each bit of a number changes half of the result's."""
     mixed = numbers + np.uint64(0x9E3779B97F4A7C15)
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -110,7 +110,7 @@ def quotas(counts: Counts, *, patients: int) -> dict[int, int]:
     if known <= patients:
         return dict(counts)
     found, before = {}, 0
-    scattered = dict(zip(counts, _scattered(np.array(list(counts), dtype=np.uint64)).tolist(), strict=True))
+    scattered = dict(zip(counts, scattered_numbers(np.array(list(counts), dtype=np.uint64)).tolist(), strict=True))
     for stratum in sorted(counts, key=lambda stratum: (stratum % _BANDS, scattered[stratum])):
         behind = before + counts[stratum]
         # To the nearest whole number, in integers.

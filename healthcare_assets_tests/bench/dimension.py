@@ -17,6 +17,7 @@ import pyarrow as pa
 from deltalake import DeltaTable
 
 from healthcare_assets.domain.key_ranges import KEY
+from healthcare_assets.domain.sampling import scattered_numbers
 from healthcare_assets.domain.tables import DIM_PATIENTS, REGIONS, SEXES, SILVER_PATIENTS
 from healthcare_assets.steps import dimension
 from healthcare_assets.steps.runtime import Runtime, ranges_of
@@ -119,11 +120,10 @@ def _silver(numbers: "np.typing.NDArray[np.int64]", changed: range | None) -> nw
 
 def _keys(numbers: "np.typing.NDArray[np.int64]") -> pl.Series:
     """For each number 32 hexadecimal digits of a hash of it."""
-    digests = pl.DataFrame({"number": numbers}).select(
-        high=pl.col("number").hash(1).cast(pl.UInt64), low=pl.col("number").hash(2).cast(pl.UInt64)
-    )
+    high = scattered_numbers(numbers.astype(np.uint64))
+    digests = np.stack([high, scattered_numbers(high)], axis=1)
     binary = pa.FixedSizeBinaryArray.from_buffers(
-        pa.binary(16), len(numbers), [None, pa.py_buffer(np.ascontiguousarray(digests.to_numpy()))]
+        pa.binary(16), len(numbers), [None, pa.py_buffer(np.ascontiguousarray(digests))]
     )
     keys = pl.from_arrow(binary.cast(pa.binary()))
     assert isinstance(keys, pl.Series)
