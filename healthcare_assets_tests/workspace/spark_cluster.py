@@ -121,6 +121,8 @@ def _settings(folder: Path) -> dict[str, str]:
         "spark.sql.codegen.wholeStage": "false",
         "spark.sql.shuffle.partitions": "2",
         "spark.databricks.delta.snapshotPartitions": "1",
+        # VACUUM lists a table's files in so many tasks: Spark's default of 10,000 is minutes a table.
+        "spark.sql.sources.parallelPartitionDiscovery.parallelism": "2",
         "spark.databricks.delta.stats.skipping": "false",
         "spark.python.sql.dataFrameDebugging.enabled": "false",
     }
