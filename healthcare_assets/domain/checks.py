@@ -46,7 +46,7 @@ _DTYPES: Mapping[ColumnType, nw.dtypes.DType | type[nw.dtypes.DType]] = {
 
 
 def schema(table: Table, frame: Frame, nulls: Counts) -> CheckOutcome:
-    """Columns, types and required values are those of the contract. `nulls` comes from `null_counts`."""
+    """Columns, types and required values are those of the contract. `nulls` has the aggregates `nulls`, others too."""
     actual = frame.collect_schema()
     faults = [f"{name} is missing" for name in table.column_names if name not in actual]
     faults += [f"{name} is not declared" for name in actual if name not in table.column_names]
@@ -55,7 +55,9 @@ def schema(table: Table, frame: Frame, nulls: Counts) -> CheckOutcome:
         for column in table.columns
         if column.name in actual and actual[column.name] != _DTYPES[column.type]
     ]
-    faults += [f"{name} is null in {count} rows" for name, count in nulls.items() if count]
+    faults += [
+        f"{name} is null in {count} rows" for name, count in nulls.items() if count and name in table.column_names
+    ]
     return _outcome(
         "schema_matches_contract",
         faults,
@@ -173,26 +175,29 @@ def feature_ranges(counts: Counts) -> CheckOutcome:
     )
 
 
-def incomplete_predictions(predictions: Frame) -> Frame:
-    """One row: predictions, distinct patients, and the rows that break a rule, by rule."""
+_PREDICTION_RULES = ("interval_out_of_order", "not_finite", "score_out_of_range", "unknown_category")
+
+
+def incomplete_predictions() -> list[nw.Expr]:
+    """Aggregates of the predictions: how many, of how many distinct patients, and the rows that break each rule."""
     figures = ("predicted_charges", "charges_lower", "charges_upper", "risk_score", "adjusted_risk_score")
     in_order = (nw.col("charges_lower") <= nw.col("predicted_charges")) & (
         nw.col("predicted_charges") <= nw.col("charges_upper")
     )
-    rules = {
-        "interval_out_of_order": in_order,
-        "not_finite": nw.all_horizontal((nw.col(name).is_finite() for name in figures), ignore_nulls=False),
-        "score_out_of_range": (nw.col("risk_score") >= 0) & (nw.col("risk_score") <= 100),  # noqa: PLR2004
-        "unknown_category": nw.col("risk_category").is_in(RISK_CATEGORIES),
-    }
-    return predictions.select(
+    rules = (
+        in_order,
+        nw.all_horizontal((nw.col(name).is_finite() for name in figures), ignore_nulls=False),
+        (nw.col("risk_score") >= 0) & (nw.col("risk_score") <= 100),  # noqa: PLR2004
+        nw.col("risk_category").is_in(RISK_CATEGORIES),
+    )
+    return [
         nw.col("patient_key").len().cast(nw.Int64).alias("rows"),
         nw.col("patient_key").n_unique().cast(nw.Int64).alias("patients"),
         *(
             (~nw.coalesce(good, nw.lit(False))).cast(nw.Int64).sum().alias(name)  # noqa: FBT003
-            for name, good in rules.items()
+            for name, good in zip(_PREDICTION_RULES, rules, strict=True)
         ),
-    )
+    ]
 
 
 def complete_predictions(counts: Counts, *, patients: int) -> CheckOutcome:
@@ -201,7 +206,7 @@ def complete_predictions(counts: Counts, *, patients: int) -> CheckOutcome:
     `counts` comes from `incomplete_predictions`, `patients` is the number of the day's patients in `risk_features`.
     """
     rows = counts["rows"]
-    faults = [f"{name} in {count} rows" for name, count in counts.items() if name not in ("rows", "patients") and count]
+    faults = [f"{name} in {counts[name]} rows" for name in _PREDICTION_RULES if counts[name]]
     if rows != patients:
         faults.append(f"{rows} predictions for {patients} patients")
     if rows != counts["patients"]:

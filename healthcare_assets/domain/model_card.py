@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from healthcare_assets.domain.bootstrap import Estimate
+from healthcare_assets.domain.compiled import DIFFERENCE_AT_MOST
 from healthcare_assets.domain.evaluation import Metrics
 from healthcare_assets.domain.fairness import GroupCalibration, recall_gap_found
 from healthcare_assets.domain.page import page
@@ -74,6 +75,8 @@ class VerdictRecord:
     decided_at: datetime
     known: int | None = None
     """How many patients have known costs, those who were evaluated among them."""
+    compiled: str | None = None
+    """The form in which it scores, as the registry has it."""
     trained_on: str | None = None
     """How many patients the model was trained on, as the registry has it ..."""
     trained_of: str | None = None
@@ -180,7 +183,16 @@ def _heading(record: VerdictRecord) -> str:
 
 
 def _candidate(record: VerdictRecord) -> str:
-    return "Which candidate it is, is not known." if record.candidate is None else f"Candidate: `{record.candidate}`."
+    if record.candidate is None:
+        return "Which candidate it is, is not known."
+    compiled = record.compiled or "none"
+    scores = (
+        "It scores as it was fitted."
+        if compiled.startswith("none")
+        else f"It scores as {compiled}, which predicts what the fitted model does to within {DIFFERENCE_AT_MOST:g} of "
+        "the amount."
+    )
+    return f"Candidate: `{record.candidate}`. {scores}"
 
 
 def _reasons(verdict: Verdict) -> str:

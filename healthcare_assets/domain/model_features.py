@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from healthcare_assets.domain.tables import BMI_CATEGORIES, REGIONS, SEXES
 
@@ -36,12 +38,13 @@ MODEL_FEATURES = (*NUMERIC_FEATURES, *BOOLEAN_FEATURES, *CATEGORICAL_FEATURES)
 """All of `risk_features` but the patient and the day."""
 
 
-def missing_columns(frame: pd.DataFrame, required: Sequence[str]) -> list[str]:
+def missing_columns(frame: pd.DataFrame | pa.RecordBatch, required: Sequence[str]) -> list[str]:
     """The required columns that the frame lacks, in their declared order."""
-    return [name for name in required if name not in frame.columns]
+    there = frame.columns if isinstance(frame, pd.DataFrame) else frame.schema.names
+    return [name for name in required if name not in there]
 
 
-def feature_faults(frame: pd.DataFrame) -> list[str]:
+def feature_faults(frame: pd.DataFrame | pa.RecordBatch) -> list[str]:
     """What keeps the frame's features from being fed to a model: a phrase a faulty column, with a count and no value.
 
     A tree takes a null or an unheard-of category without complaint and answers with a number that nothing supports,
@@ -56,8 +59,17 @@ def feature_faults(frame: pd.DataFrame) -> list[str]:
     ]
 
 
-def _usable(name: str, values: "pd.Series[Any]") -> int:
+def _usable(name: str, values: "pd.Series[Any] | pa.Array") -> int:
     """How many of the values a model can be fed."""
+    if isinstance(values, pa.Array):
+        # The types that tables have are looked at where they lie; making Python objects of a million texts takes longer
+        # than scoring their patients.
+        if name in CATEGORICAL_FEATURES:
+            known = pa.array(CATEGORICAL_FEATURES[name], pa.string())
+            return int(pc.sum(pc.is_in(values.cast(pa.string()), known)).as_py() or 0)
+        if name in BOOLEAN_FEATURES and pa.types.is_boolean(values.type):
+            return int(len(values) - values.null_count)
+        values = values.to_pandas()
     if name in CATEGORICAL_FEATURES:
         return int(values.isin(CATEGORICAL_FEATURES[name]).sum())
     if name in BOOLEAN_FEATURES:
@@ -98,7 +110,19 @@ def _predictions(pipeline: "Pipeline", design: pd.DataFrame) -> "np.typing.NDArr
     if not isinstance(model, TweedieRegressor):
         predicted: np.typing.NDArray[np.float64] = pipeline.predict(design)
         return predicted
+    scores = linear_scores(pipeline, design)
+    return np.exp(scores) if has_log_link(pipeline) else scores
+
+
+def linear_scores(pipeline: "Pipeline", design: pd.DataFrame) -> "np.typing.NDArray[np.float64]":
+    """The linear predictor of a generalised linear model for each row of a `design_frame`, before its link."""
+    model = pipeline.steps[-1][1]
     features = np.ascontiguousarray(pipeline[:-1].transform(design))
     scores: np.typing.NDArray[np.float64] = (features * model.coef_).sum(axis=1) + model.intercept_
-    log_link = model.link == "log" or (model.link == "auto" and model.power > 0)
-    return np.exp(scores) if log_link else scores
+    return scores
+
+
+def has_log_link(pipeline: "Pipeline") -> bool:
+    """Whether a generalised linear model's charges are the exponential of its score."""
+    model = pipeline.steps[-1][1]
+    return bool(model.link == "log" or (model.link == "auto" and model.power > 0))

@@ -9,23 +9,22 @@ member. All 64 coalitions are evaluated: nothing is sampled, and the kind of mod
 
 from collections.abc import Callable, Mapping
 from math import factorial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import narwhals as nw
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from healthcare_assets.domain.bootstrap import Floats
-from healthcare_assets.domain.features import BMI_BANDS, SAFE_HARBOR_AGE, risk_features
-from healthcare_assets.domain.model_features import PATIENT_KEY, design_frame
+from healthcare_assets.domain.compiled import COALITIONS, CompiledModel
+from healthcare_assets.domain.features import BMI_BANDS, SAFE_HARBOR_AGE
+from healthcare_assets.domain.people import ATTRIBUTES, Integers, design_of, people_of
 from healthcare_assets.domain.tables import REGIONS, SEXES
 
-ATTRIBUTES = ("age", "sex", "region", "bmi", "smoker", "children")
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
-Integers = NDArray[np.int64]
 Predict = Callable[[pd.DataFrame], Floats]
 """From a `design_frame` to US dollars, one a row. Each row by itself: what else is in the frame changes nothing.
 
@@ -43,8 +42,6 @@ _ROUNDED_TO = ((1_000, 100), (10, 10))
 _TYPES = {"age": "int64", "sex": "object", "region": "object", "bmi": "float64", "smoker": "bool", "children": "int64"}
 _CATEGORIES: Mapping[str, tuple[Any, ...]] = {"sex": SEXES, "region": REGIONS, "smoker": (False, True)}
 
-_COALITIONS = 2 ** len(ATTRIBUTES)
-"""A coalition is a number whose bit i says whether the hybrid has the patient's attribute i, or the reference's."""
 _ORDERS = tuple(factorial(size) * factorial(len(ATTRIBUTES) - 1 - size) for size in range(len(ATTRIBUTES)))
 """In how many orders of all attributes exactly a given coalition, by its size, comes before a given attribute."""
 
@@ -70,7 +67,7 @@ def typical_patient(frame: pd.DataFrame) -> dict[str, Any]:
 
 
 def reason_codes(
-    patients: pd.DataFrame, *, reference: Mapping[str, Any], predict: Predict, top: int = 3
+    patients: pd.DataFrame, *, reference: Mapping[str, Any], predict: Predict | CompiledModel, top: int = 3
 ) -> pa.ListArray:
     """For each patient, in order, a list of up to `top` attributes that raise the predicted cost by a dollar or more.
 
@@ -97,7 +94,7 @@ def lists(lengths: Integers, values: pa.Array) -> pa.ListArray:
     return pa.ListArray.from_arrays(np.append(0, np.cumsum(lengths)).astype(np.int32), values)
 
 
-def contributions(patients: pd.DataFrame, *, reference: Mapping[str, Any], predict: Predict) -> Floats:
+def contributions(patients: pd.DataFrame, *, reference: Mapping[str, Any], predict: Predict | CompiledModel) -> Floats:
     """What each of `ATTRIBUTES` adds to the predicted cost: (patients, 6), US dollars, negative where it lowers it.
 
     A row sums to the patient's prediction minus the reference's, but for rounding in the last bits; an attribute that
@@ -109,7 +106,11 @@ def contributions(patients: pd.DataFrame, *, reference: Mapping[str, Any], predi
     parts = [np.empty((0, len(ATTRIBUTES)))]
     for start in range(0, len(of_patients), _PATIENTS_AT_A_TIME):
         some = of_patients.iloc[start : start + _PATIENTS_AT_A_TIME]
-        parts.append(_shapley(_coalition_values(some, of_reference, predict)))
+        if callable(predict):
+            values = _coalition_values(some, of_reference, predict)
+        else:
+            values = predict.coalitions(people_of(some), people_of(of_reference))
+        parts.append(_shapley(values))
     return np.concatenate(parts)
 
 
@@ -132,7 +133,7 @@ def _coalition_values(patients: pd.DataFrame, reference: pd.DataFrame, predict: 
     encoded = [pd.factorize(pd.concat([reference[name], patients[name]])) for name in ATTRIBUTES]
     values = [np.asarray(distinct) for _, distinct in encoded]
     strides = np.cumprod([1, *(len(distinct) for distinct in values[:-1])], dtype=np.int64)
-    hybrids = np.zeros((_COALITIONS, len(patients)), dtype=np.int64)
+    hybrids = np.zeros((COALITIONS, len(patients)), dtype=np.int64)
     for i, (codes, _) in enumerate(encoded):
         hybrids[1 << i : 2 << i] = hybrids[: 1 << i] + codes[1:] * strides[i]
     people, which = np.unique(hybrids, return_inverse=True)
@@ -149,14 +150,8 @@ def _predicted(people: pd.DataFrame, predict: Predict) -> Floats:
     predicted = np.empty(len(people))
     for start in range(0, len(people), _HYBRIDS_AT_A_TIME):
         some = people.iloc[start : start + _HYBRIDS_AT_A_TIME].reset_index(drop=True)
-        predicted[start : start + len(some)] = predict(_design(some))
+        predicted[start : start + len(some)] = predict(design_of(some))
     return predicted
-
-
-def _design(attributes: pd.DataFrame) -> pd.DataFrame:
-    """What a model is given of people with these attributes."""
-    people = nw.from_native(attributes.assign(**{PATIENT_KEY: ""})).lazy()
-    return design_frame(risk_features(people).collect().to_pandas())
 
 
 def _shapley(values: Floats) -> Floats:
@@ -168,7 +163,7 @@ def _shapley(values: Floats) -> Floats:
     """
     total = np.zeros((values.shape[1], len(ATTRIBUTES)))
     for i in range(len(ATTRIBUTES)):
-        for without in (coalition for coalition in range(_COALITIONS) if not coalition >> i & 1):
+        for without in (coalition for coalition in range(COALITIONS) if not coalition >> i & 1):
             total[:, i] += _ORDERS[without.bit_count()] * (values[without | 1 << i] - values[without])
     return total / factorial(len(ATTRIBUTES))
 

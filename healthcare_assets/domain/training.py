@@ -11,6 +11,7 @@ import pandas as pd
 
 from healthcare_assets.domain.bootstrap import Floats
 from healthcare_assets.domain.candidates import CANDIDATES, Candidate, Parameters, pipeline_of
+from healthcare_assets.domain.compiling import Compilation, compile_pipeline
 from healthcare_assets.domain.evaluation import Metrics, OutOfFold, high_risk_count, judged, metrics, of_the_median
 from healthcare_assets.domain.features import risk_features
 from healthcare_assets.domain.groups import groups_of
@@ -72,6 +73,8 @@ class TrainedModel:
     """What predicting the median reaches on the same patients."""
     out_of_fold: OutOfFold
     reference: ReferenceProfile
+    compilation: Compilation
+    """The pipeline's form for scoring, verified on the training rows and on `probe_patients`."""
     dataset_digest: str
     """Of the training rows without their pseudonyms: equal data, equal digest, whatever the order or the key."""
 
@@ -107,9 +110,10 @@ def _best(rows: pd.DataFrame, candidates: tuple[Candidate, ...], policy: Policy)
     best = max(range(len(results)), key=lambda index: results[index].metrics[SELECTION_SKILL].value)
     of_best = results[best].out_of_fold
     of_nothing = of_the_median(of_best)
+    pipeline = _fitted(candidates[best], features, charges, policy)
     return TrainedModel(
         candidate=results[best].name,
-        pipeline=_fitted(candidates[best], features, charges, policy),
+        pipeline=pipeline,
         fold_pipelines=fold_pipelines[best],
         parameters=results[best].parameters,
         metrics=results[best].metrics,
@@ -119,6 +123,7 @@ def _best(rows: pd.DataFrame, candidates: tuple[Candidate, ...], policy: Policy)
         ),
         out_of_fold=of_best,
         reference=reference_profile(rows, of_best, policy=policy),
+        compilation=compile_pipeline(pipeline, pd.concat([features, design_frame(probe_patients())])),
         dataset_digest=_digest(rows),
     )
 

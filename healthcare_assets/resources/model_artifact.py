@@ -19,9 +19,11 @@ import pandas as pd
 from healthcare_assets.domain.columns import ColumnType
 from healthcare_assets.domain.model_features import MODEL_FEATURES, design_frame, predicted_charges
 from healthcare_assets.domain.reference import ReferenceProfile
+from healthcare_assets.domain.scoring import LoadedModel
 from healthcare_assets.domain.tables import RISK_FEATURES
 from healthcare_assets.domain.training import TrainedModel, example_patient, probe_patients
 from healthcare_assets.errors import RegistryError, TrainingError
+from healthcare_assets.resources.compiled_file import packed, unpacked
 from healthcare_assets.resources.mlflow_client import one_line, quietly
 
 if TYPE_CHECKING:
@@ -29,10 +31,10 @@ if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
 PIPELINE_FILE = "model.skops"
+COMPILED_FILE = "compiled.npz"
 FOLDS_FILE = "folds.skops"
 REFERENCE_FILE = "reference_profile.json"
 PROBE_FILE = "inference_probe.json"
-_FILES = (PIPELINE_FILE, FOLDS_FILE, REFERENCE_FILE, PROBE_FILE)
 
 TRUSTED_TYPES = (
     "sklearn._loss.loss.HalfTweedieLoss",
@@ -90,21 +92,40 @@ def save(folder: Path, trained: TrainedModel, *, description: "Model") -> dict[s
     (folder / FOLDS_FILE).write_bytes(folds)
     (folder / REFERENCE_FILE).write_text(trained.reference.to_json(), encoding="utf-8")
     (folder / PROBE_FILE).write_text(_probe_json(trained.pipeline), encoding="utf-8")
-    return {name: _digest((folder / name).read_bytes()) for name in _FILES}
+    files = [PIPELINE_FILE, FOLDS_FILE, REFERENCE_FILE, PROBE_FILE]
+    if trained.compilation.model is not None:
+        (folder / COMPILED_FILE).write_bytes(packed(trained.compilation.model))
+        files.append(COMPILED_FILE)
+    return {name: _digest((folder / name).read_bytes()) for name in files}
 
 
-def load(folder: Path, digests: Mapping[str, str]) -> tuple["Pipeline", ReferenceProfile]:
-    """The pipeline and the reference profile, as `save` wrote them.
+def loaded_model(folder: Path, digests: Mapping[str, str], *, name: str, version: str) -> LoadedModel:
+    """The model as scoring needs it: its compiled form where there is one, else its pipeline, as `save` wrote them.
+
+    RegistryError as `load_pipeline`.
+    """
+    compiled = _read(folder / COMPILED_FILE, digests, unpacked) if COMPILED_FILE in digests else None
+    return LoadedModel(
+        pipeline=None if compiled is not None else load_pipeline(folder, digests),
+        compiled=compiled,
+        reference=load_reference(folder, digests),
+        name=name,
+        version=version,
+    )
+
+
+def load_pipeline(folder: Path, digests: Mapping[str, str]) -> "Pipeline":
+    """The pipeline, as `save` wrote it.
 
     RegistryError when a file is missing, damaged, was changed, or asks for a type that is not trusted.
     """
     # Not by `mlflow.sklearn.load_model`: that trusts whatever types the model's own folder tells it to.
     pipeline: Pipeline = _unpacked(folder / PIPELINE_FILE, digests)
-    return pipeline, load_reference(folder, digests)
+    return pipeline
 
 
 def load_reference(folder: Path, digests: Mapping[str, str]) -> ReferenceProfile:
-    """The reference profile alone, as `save` wrote it; RegistryError as `load`."""
+    """The reference profile alone, as `save` wrote it; RegistryError as `load_pipeline`."""
     reference: ReferenceProfile = _read(
         folder / REFERENCE_FILE, digests, lambda data: ReferenceProfile.from_json(data.decode())
     )
@@ -112,21 +133,22 @@ def load_reference(folder: Path, digests: Mapping[str, str]) -> ReferenceProfile
 
 
 def load_folds(folder: Path, digests: Mapping[str, str]) -> "tuple[Pipeline, ...]":
-    """The pipelines of the folds, as `save` wrote them; RegistryError as `load`."""
+    """The pipelines of the folds, as `save` wrote them; RegistryError as `load_pipeline`."""
     return tuple(_unpacked(folder / FOLDS_FILE, digests))
 
 
 def load_probe(folder: Path, digests: Mapping[str, str]) -> Probe:
-    """The probe, as `save` wrote it; RegistryError as `load`."""
+    """The probe, as `save` wrote it; RegistryError as `load_pipeline`."""
     probe: Probe = _read(folder / PROBE_FILE, digests, _probe_from)
     return probe
 
 
 def export(folder: Path, digests: Mapping[str, str], *, to: Path) -> dict[str, str]:
-    """Copy what predicting needs into a folder that exists; returns the files' digests. RegistryError as `load`."""
-    for name in (PIPELINE_FILE, REFERENCE_FILE):
+    """Copy what `loaded_model` needs into a folder that exists; returns the files' digests. Raises as it."""
+    exported = (COMPILED_FILE if COMPILED_FILE in digests else PIPELINE_FILE, REFERENCE_FILE)
+    for name in exported:
         _read(folder / name, digests, (to / name).write_bytes)
-    return {name: digests[name] for name in (PIPELINE_FILE, REFERENCE_FILE)}
+    return {name: digests[name] for name in exported}
 
 
 def _unpacked(path: Path, digests: Mapping[str, str]) -> Any:  # noqa: ANN401 - whatever was packed

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 Alias = Literal["champion", "challenger", "previous"]
 Component = Literal["training", "governance", "scoring", "monitoring"]
 """What a run is about: an experiment each."""
+COMPILED_TAG = "compiled"
 _DIGEST_TAG = "sha256."
 
 _NEXT_STEP: Mapping[Alias, str] = {
@@ -98,6 +99,7 @@ class ModelRegistry:
                     "candidate": trained.candidate,
                     "dataset_digest": trained.dataset_digest,
                     "compliance_status": "not judged",
+                    COMPILED_TAG: trained.compilation.kind,
                     **lineage.as_tags(),
                     **{f"{_DIGEST_TAG}{file}": digest for file, digest in recorded.digests.items()},
                 },
@@ -156,29 +158,29 @@ class ModelRegistry:
                 self._client.update_model_version(self.name, version.version, description)
 
     def load(self, version: ModelVersion) -> LoadedModel:
-        """The version ready to score with: it predicts what the registered model predicted, to the bit.
+        """The version, compiled where it can be; RegistryError when a file is not the one that was registered."""
+        return model_artifact.loaded_model(*self._files(version), name=version.name, version=version.version)
 
-        RegistryError when a file is not the one that was registered.
-        """
-        pipeline, reference = model_artifact.load(self._folder(version), self._digests(version))
-        return LoadedModel(pipeline=pipeline, reference=reference, name=version.name, version=version.version)
+    def load_pipeline(self, version: ModelVersion) -> "Pipeline":
+        """The version's pipeline, which predicts to the bit what it did when it was registered. Raises as `load`."""
+        return model_artifact.load_pipeline(*self._files(version))
 
     def reference(self, version: str) -> ReferenceProfile:
         """The profile of what a version was trained on, without its pipeline; RegistryError as `load`."""
         found = ModelVersion(name=self.name, version=version, run_id="")
-        return model_artifact.load_reference(self._folder(found), self._digests(found))
+        return model_artifact.load_reference(*self._files(found))
 
     def load_folds(self, version: ModelVersion) -> "tuple[Pipeline, ...]":
         """The pipelines of the version's folds, which judge it on patients that it was trained on."""
-        return model_artifact.load_folds(self._folder(version), self._digests(version))
+        return model_artifact.load_folds(*self._files(version))
 
     def export(self, version: ModelVersion, *, to: Path) -> dict[str, str]:
         """Copy what predicting with the version needs into a folder; returns the files' digests. Raises as `load`."""
-        return model_artifact.export(self._folder(version), self._digests(version), to=to)
+        return model_artifact.export(*self._files(version), to=to)
 
     def load_probe(self, version: ModelVersion) -> model_artifact.Probe:
         """What the model predicted for made-up patients in the process that made it."""
-        return model_artifact.load_probe(self._folder(version), self._digests(version))
+        return model_artifact.load_probe(*self._files(version))
 
     def promote(
         self, version: ModelVersion, *, instead_of: ModelVersion | None, record: Callable[[], None] = lambda: None
@@ -300,18 +302,16 @@ class ModelRegistry:
             lambda: self._client.get_registered_model(self.name),
         )
 
-    def _digests(self, version: ModelVersion) -> dict[str, str]:
-        """The SHA-256 of each file of the model, as it was registered."""
+    def _files(self, version: ModelVersion) -> tuple[Path, dict[str, str]]:
+        """The model's folder, or a copy of one that lies elsewhere; and by file its SHA-256, as it was registered."""
         tags = self.tags(version)
-        return {tag.removeprefix(_DIGEST_TAG): value for tag, value in tags.items() if tag.startswith(_DIGEST_TAG)}
-
-    def _folder(self, version: ModelVersion) -> Path:
-        """The model's files: where they lie, when that is this machine, and else a copy."""
+        digests = {tag.removeprefix(_DIGEST_TAG): value for tag, value in tags.items() if tag.startswith(_DIGEST_TAG)}
         with answering(self.tracking_uri):
             from mlflow.artifacts import download_artifacts
 
             location = self._client.get_model_version_download_uri(self.name, version.version)
-            return Path(download_artifacts(location, tracking_uri=self.tracking_uri, registry_uri=self.registry_uri))
+            found = download_artifacts(location, tracking_uri=self.tracking_uri, registry_uri=self.registry_uri)
+        return Path(found), digests
 
 
 def _named(version: ModelVersion | None) -> str:

@@ -20,7 +20,6 @@ from healthcare_assets.domain.scoring import PREDICTION_SCHEMA
 from healthcare_assets.domain.serving import ANSWER_COLUMNS, REFERENCE
 from healthcare_assets.domain.tables import SOURCE_COLUMNS
 from healthcare_assets.errors import ServingError
-from healthcare_assets.resources import model_artifact
 from healthcare_assets.resources.mlflow_client import answering, one_line, quietly
 from healthcare_assets.resources.registry import ModelRegistry, ModelVersion
 
@@ -88,10 +87,7 @@ def assemble(registry: ModelRegistry, champion: ModelVersion, folder: Path, *, c
                 unfinished,
                 model_code=Path(served_model.__file__),
                 package=package,
-                artifacts={
-                    served_model.PIPELINE: exported / model_artifact.PIPELINE_FILE,
-                    served_model.REFERENCE: exported / model_artifact.REFERENCE_FILE,
-                },
+                artifacts={Path(name).stem: exported / name for name in digests},
                 config={"model_name": champion.name, "model_version": champion.version, "digests": digests},
                 requirements=requirements,
             )

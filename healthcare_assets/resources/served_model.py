@@ -13,13 +13,9 @@ from mlflow.models import set_model
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
-from healthcare_assets.domain.scoring import LoadedModel
 from healthcare_assets.domain.serving import answers
 from healthcare_assets.errors import RequestError
 from healthcare_assets.resources import model_artifact
-
-PIPELINE, REFERENCE = "pipeline", "reference"
-"""The names of the champion's files among the servable's artifacts."""
 
 
 class RefusedRequestError(MlflowException):
@@ -47,10 +43,11 @@ class ServedChampion(PythonModel):
     def load_context(self, context: PythonModelContext) -> None:
         """Read the champion's files; RegistryError when one of them is not the one that was registered."""
         config = context.model_config
-        folder = Path(context.artifacts[PIPELINE]).parent
-        pipeline, reference = model_artifact.load(folder, config["digests"])
-        self._model = LoadedModel(
-            pipeline=pipeline, reference=reference, name=config["model_name"], version=config["model_version"]
+        self._model = model_artifact.loaded_model(
+            Path(next(iter(context.artifacts.values()))).parent,
+            config["digests"],
+            name=config["model_name"],
+            version=config["model_version"],
         )
 
     def predict(

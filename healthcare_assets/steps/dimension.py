@@ -28,14 +28,13 @@ def run(runtime: Runtime, day: date) -> StepReport:
     dimension = lakehouse.scan(DIM_PATIENTS)
     current = counts_by_key(lakehouse, dimension, checks.current_records)
     stored = counts(lakehouse, dimension.select(nw.len().cast(nw.Int64).alias("rows"), *checks.nulls(DIM_PATIENTS)))
-    nulls = {name: count for name, count in stored.items() if name != "rows"}
     return (
         AssetReport(
             asset=DIM_PATIENTS.name,
             location=lakehouse.location(DIM_PATIENTS),
             rows_in_table=stored["rows"],
             metadata={"rows_changed": rows, "patients": current["patients"]},
-            checks=(checks.schema(DIM_PATIENTS, dimension, nulls), checks.one_current_record(current)),
+            checks=(checks.schema(DIM_PATIENTS, dimension, stored), checks.one_current_record(current)),
         ),
     )
 

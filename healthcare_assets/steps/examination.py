@@ -105,14 +105,14 @@ def examine(runtime: Runtime, challenger: ModelVersion, champion: ModelVersion |
 def _folded(runtime: Runtime, version: ModelVersion) -> tuple[FoldedModel | None, str | None]:
     """The version ready to be judged, or why it cannot be."""
     try:
-        loaded = runtime.registry.load(version)
+        pipeline, reference = runtime.registry.load_pipeline(version), runtime.registry.reference(version.version)
         fold_pipelines = runtime.registry.load_folds(version)
     except RegistryError as error:
         return None, f"version {version.version} cannot be loaded: {str(error).rstrip('.')}"
     trained_on = _trained_on(runtime, version)
-    if fault := membership_fault(trained_on, patients=loaded.reference.patients, folds=len(fold_pipelines)):
+    if fault := membership_fault(trained_on, patients=reference.patients, folds=len(fold_pipelines)):
         return None, f"which patients version {version.version} has not seen is not known: {fault}"
-    return FoldedModel(pipeline=loaded.pipeline, fold_pipelines=fold_pipelines, trained_on=trained_on), None
+    return FoldedModel(pipeline=pipeline, fold_pipelines=fold_pipelines, trained_on=trained_on), None
 
 
 def _trained_on(runtime: Runtime, version: ModelVersion) -> pd.DataFrame:

@@ -12,7 +12,7 @@ from healthcare_assets.domain.model_card import VerdictRecord
 from healthcare_assets.domain.tables import CHAMPION_HISTORY, GOVERNANCE_VERDICT
 from healthcare_assets.domain.verdict import Verdict, refused
 from healthcare_assets.resources.arrow_types import arrow_schema
-from healthcare_assets.resources.registry import ChampionMovedError, ModelVersion
+from healthcare_assets.resources.registry import COMPILED_TAG, ChampionMovedError, ModelVersion
 from healthcare_assets.resources.training_run import DATA_VERSION_TAG
 from healthcare_assets.steps.champion import append_move
 from healthcare_assets.steps.examination import Examination, examine
@@ -80,6 +80,7 @@ def _record(runtime: Runtime, challenger: ModelVersion, found: Examination, verd
         patients=found.patients,
         known=found.known,
         known_share=found.known_share,
+        compiled=tags.get(COMPILED_TAG),
         trained_on=tags.get(PATIENTS_TAG),
         trained_of=tags.get(KNOWN_PATIENTS_TAG),
         champion_version=against.champion if against else None,

@@ -10,7 +10,7 @@ from healthcare_assets.domain.scoring import score
 from healthcare_assets.domain.tables import PREDICTIONS, RISK_FEATURES
 from healthcare_assets.resources.registry import ModelVersion
 from healthcare_assets.steps.report import AssetReport, StepReport
-from healthcare_assets.steps.runtime import Runtime, counts
+from healthcare_assets.steps.runtime import Runtime, counts_by_key, row_count
 
 
 def run(runtime: Runtime, day: date) -> StepReport:
@@ -21,17 +21,17 @@ def run(runtime: Runtime, day: date) -> StepReport:
     columns = PREDICTIONS.content_columns
     rows = lakehouse.replace_day(PREDICTIONS, day, lakehouse.map_batches(features, scoring, columns=columns))
     written = lakehouse.scan(PREDICTIONS, day=day)
-    patients = counts(lakehouse, features.select(nw.len().cast(nw.Int64).alias("patients")))["patients"]
+    patients = row_count(lakehouse, features)
     _record(runtime, day, champion, _overview(runtime, day))
-    nulls = counts(lakehouse, checks.null_counts(PREDICTIONS, written))
-    found = counts(lakehouse, checks.incomplete_predictions(written))
+    asked = (*checks.incomplete_predictions(), *checks.nulls(PREDICTIONS))
+    found = counts_by_key(lakehouse, written, lambda some: some.select(*asked))
     return (
         AssetReport(
             asset=PREDICTIONS.name,
             location=lakehouse.location(PREDICTIONS),
             rows=rows,
             metadata={"model_version": champion.version},
-            checks=(checks.schema(PREDICTIONS, written, nulls), checks.complete_predictions(found, patients=patients)),
+            checks=(checks.schema(PREDICTIONS, written, found), checks.complete_predictions(found, patients=patients)),
         ),
     )
 

@@ -66,13 +66,12 @@ def _checks(runtime: Runtime, day: date) -> tuple[checks.CheckOutcome, ...]:
             *(number.cast(nw.Int64).alias(name) for name, number in counted.items()), *checks.nulls(SILVER_PATIENTS)
         ),
     )
-    nulls = {name: count for name, count in found.items() if name not in counted}
     distinct = nw.col("patient_key").n_unique().cast(nw.Int64).alias("patients")
     patients = counts_by_key(lakehouse, silver, lambda frame: frame.select(distinct))["patients"]
     records_in = row_count(lakehouse, lakehouse.scan(BRONZE_PATIENTS, day=day))
     quarantined = row_count(lakehouse, lakehouse.scan(QUARANTINED_PATIENTS, day=day))
     return (
-        checks.schema(SILVER_PATIENTS, silver, nulls),
+        checks.schema(SILVER_PATIENTS, silver, found),
         checks.nothing_lost(
             records_in=records_in, silver=found["rows"], quarantined=quarantined, duplicates=found["duplicates"]
         ),

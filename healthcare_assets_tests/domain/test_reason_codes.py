@@ -19,8 +19,8 @@ from healthcare_assets.domain.bootstrap import Floats
 from healthcare_assets.domain.candidates import CANDIDATES, GLM, Candidate
 from healthcare_assets.domain.features import risk_features
 from healthcare_assets.domain.model_features import design_frame, predicted_charges
+from healthcare_assets.domain.people import ATTRIBUTES
 from healthcare_assets.domain.reason_codes import (
-    ATTRIBUTES,
     Predict,
     contributions,
     reason_codes,

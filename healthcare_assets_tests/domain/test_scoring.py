@@ -80,7 +80,7 @@ def test_the_predictions_have_the_declared_columns_and_one_row_a_patient_in_orde
 def test_the_numbers_are_those_of_the_model() -> None:
     features, reference = _features(), _model().reference
     rows = _scored(features).to_pylist()
-    predicted = _model().pipeline.predict(features)
+    predicted = trained_on_made_up_patients().pipeline.predict(features)
     assert [row["predicted_charges"] for row in rows] == predicted.tolist()
     for row in rows:
         below = (reference.charges < row["predicted_charges"]).mean() * 100

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import zipfile
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
@@ -22,7 +23,9 @@ from sklearn.base import BaseEstimator
 
 from healthcare_assets.domain.bootstrap import Estimate
 from healthcare_assets.domain.candidates import CANDIDATES, GLM, Candidate, Parameters
+from healthcare_assets.domain.compiled import agreeing
 from healthcare_assets.domain.model_features import design_frame, predicted_charges
+from healthcare_assets.domain.scoring import predicted_by
 from healthcare_assets.domain.training import TrainedModel, example_patient, train
 from healthcare_assets.errors import LakehouseError, RegistryError, TrainingError
 from healthcare_assets.resources import model_artifact
@@ -85,12 +88,15 @@ def test_a_registered_model_comes_back_to_the_last_bit(registry: ModelRegistry, 
     population = made_up_population(500)
     trained = train(population, candidates=(candidate,))
     version, features = _register(registry, trained), design_frame(population)
-    loaded = registry.load(version)
-    assert np.array_equal(loaded.pipeline.predict(features), trained.pipeline.predict(features))
+    pipeline, loaded = registry.load_pipeline(version), registry.load(version)
+    assert np.array_equal(pipeline.predict(features), trained.pipeline.predict(features))
     for stored, made in zip(registry.load_folds(version), trained.fold_pipelines, strict=True):
         assert np.array_equal(stored.predict(features), made.predict(features))
     probe = registry.load_probe(version)
-    assert predicted_charges(loaded.pipeline, design_frame(probe.patients)).tolist() == list(probe.predicted)
+    assert predicted_charges(pipeline, design_frame(probe.patients)).tolist() == list(probe.predicted)
+    assert agreeing(predicted_by(loaded, probe.patients), np.array(probe.predicted)).all()
+    assert loaded.pipeline is None, "what is compiled is loaded without scikit-learn"
+    assert registry.tags(version)["compiled"] == trained.compilation.kind
     assert loaded.reference.to_json() == trained.reference.to_json()
     assert (loaded.name, loaded.version) == ("health_insurance_cost", "1")
 
@@ -401,12 +407,23 @@ def _with_code_in_it(folder: Path) -> Path:
     return folder / "model.skops"
 
 
-@pytest.mark.parametrize("damage", [_cut_short, _reference_of_another_kind, _with_code_in_it])
+def _compiled_cut_short(folder: Path) -> Path:
+    compiled = folder / model_artifact.COMPILED_FILE
+    compiled.write_bytes(compiled.read_bytes()[:-100])
+    return compiled
+
+
+def _all_of_it(registry: ModelRegistry, version: ModelVersion) -> None:
+    registry.load_pipeline(version)
+    registry.load(version)
+
+
+@pytest.mark.parametrize("damage", [_cut_short, _compiled_cut_short, _reference_of_another_kind, _with_code_in_it])
 def test_a_model_that_was_changed_since_it_was_registered_is_refused(registry: ModelRegistry, damage: Any) -> None:
     version = _register(registry)
     damage(_model_folder(registry))
     with pytest.raises(RegistryError, match=r"is not the file that was registered \(its SHA-256 differs\)"):
-        registry.load(version)
+        _all_of_it(registry, version)
 
 
 @pytest.mark.parametrize("file", ["folds.skops", "inference_probe.json"])
@@ -423,6 +440,7 @@ def test_so_are_the_files_that_judge_it(registry: ModelRegistry, file: str) -> N
     ("damage", "cause"),
     [
         (_cut_short, "not a zip file"),
+        (_compiled_cut_short, "not a zip file"),
         (_reference_of_another_kind, "numeric"),
         (_with_code_in_it, "[Uu]ntrusted types"),
     ],
@@ -435,7 +453,7 @@ def test_a_model_that_cannot_be_read_is_refused_even_if_its_digest_is_right(
     digest = hashlib.sha256(changed.read_bytes()).hexdigest()
     registry.describe(version, tags={f"sha256.{changed.name}": digest})
     with pytest.raises(RegistryError, match=rf"cannot be read \(.*{cause}.*\): materialise trained_model and gov"):
-        registry.load(version)
+        _all_of_it(registry, version)
 
 
 class _Payload:
@@ -481,15 +499,21 @@ def _call_in_skops(marker: Path) -> bytes:
     return bytes(skops.io.dumps(partial(os.mkdir, str(marker))))
 
 
+LOADS: Mapping[str, Callable[[Path, Mapping[str, str]], Any]] = {
+    model_artifact.PIPELINE_FILE: model_artifact.load_pipeline,
+    model_artifact.FOLDS_FILE: model_artifact.load_folds,
+    model_artifact.COMPILED_FILE: partial(model_artifact.loaded_model, name="cost", version="1"),
+}
+
+
 @pytest.mark.parametrize("craft", [_pickled, _pickled_in_an_archive, _npy_with_a_pickle, _call_in_skops])
-@pytest.mark.parametrize("file", [model_artifact.PIPELINE_FILE, model_artifact.FOLDS_FILE])
+@pytest.mark.parametrize("file", [*LOADS])
 def test_a_crafted_file_runs_nothing_even_if_its_digest_is_right(tmp_path: Path, craft: Any, file: str) -> None:
     marker, crafted = tmp_path / "executed", tmp_path / file
     crafted.write_bytes(craft(marker))
     digests = {file: hashlib.sha256(crafted.read_bytes()).hexdigest()}
-    load = model_artifact.load if file == model_artifact.PIPELINE_FILE else model_artifact.load_folds
     with pytest.raises(RegistryError, match=r"cannot be read \((?!.*No such file)"):
-        load(tmp_path, digests)
+        LOADS[file](tmp_path, digests)
     assert not marker.exists()
 
 

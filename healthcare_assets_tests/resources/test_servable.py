@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from healthcare_assets.domain.serving import ANSWER_COLUMNS, RECORD_COLUMNS, REFERENCE
 from healthcare_assets.errors import RegistryError, ServingError
-from healthcare_assets.resources.model_artifact import PIPELINE_FILE, REFERENCE_FILE
+from healthcare_assets.resources.model_artifact import COMPILED_FILE, REFERENCE_FILE
 from healthcare_assets.resources.registry import ModelRegistry
 from healthcare_assets.resources.servable import DISTRIBUTIONS, EXAMPLE_RECORD, PACKAGE_ROOT, Servable, assemble
 from healthcare_assets.resources.servable_registry import register_servable, servable_name
@@ -56,7 +56,7 @@ def model(servable: Servable) -> Any:
 
 def test_it_holds_the_champions_files_its_code_and_no_pickle(servable: Servable) -> None:
     files = {path.relative_to(servable.folder).as_posix() for path in servable.folder.rglob("*") if path.is_file()}
-    assert {f"artifacts/{PIPELINE_FILE}", f"artifacts/{REFERENCE_FILE}", "served_model.py"} <= files
+    assert {f"artifacts/{COMPILED_FILE}", f"artifacts/{REFERENCE_FILE}", "served_model.py"} <= files
     assert {f"code/{path.relative_to(PACKAGE_ROOT).as_posix()}" for path in CODE} <= files
     assert not [name for name in files if name.endswith((".pkl", ".pickle", ".joblib"))]
     assert [path.name for path in servable.folder.parent.iterdir()] == ["1"], "nothing unfinished is left"
@@ -160,8 +160,8 @@ def test_a_servable_that_was_changed_is_not_loaded(registry: ModelRegistry, tmp_
     import mlflow.pyfunc
 
     changed = _assembled(registry, tmp_path / "1")
-    pipeline = changed.folder / "artifacts" / PIPELINE_FILE
-    pipeline.write_bytes(pipeline.read_bytes() + b" ")
+    compiled = changed.folder / "artifacts" / COMPILED_FILE
+    compiled.write_bytes(compiled.read_bytes() + b" ")
     with pytest.raises(RegistryError, match="is not the file that was registered"):
         mlflow.pyfunc.load_model(str(changed.folder))
 

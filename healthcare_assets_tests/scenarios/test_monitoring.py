@@ -221,7 +221,7 @@ def test_a_champion_whose_profile_was_changed_fails_the_checks_and_not_the_repor
     runtime = at(home)
     scored(runtime, 1)
     version = runtime.registry.required_version("champion")
-    profile = runtime.registry._folder(version) / "reference_profile.json"
+    profile = runtime.registry._files(version)[0] / "reference_profile.json"
     text = profile.read_text(encoding="utf-8")
     try:
         profile.write_text(text.replace("0", "1"), encoding="utf-8")

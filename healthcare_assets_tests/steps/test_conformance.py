@@ -329,9 +329,9 @@ CASES: Mapping[str, Callable[[Lakehouse], Frame]] = {
         SILVER_PATIENTS, _frame(lake, [*_HISTORY, _patient("e", DAY, sex=None)], SILVER_PATIENTS.columns)
     ),
     "counting features out of range": lambda lake: checks.features_out_of_range(_features(lake), policy=POLICY),
-    "counting incomplete predictions": lambda lake: checks.incomplete_predictions(
-        _frame(lake, _predictions(), [c for c in PREDICTIONS.columns if c.name in _predictions()[0]])
-    ),
+    "counting incomplete predictions": lambda lake: _frame(
+        lake, _predictions(), [c for c in PREDICTIONS.columns if c.name in _predictions()[0]]
+    ).select(*checks.incomplete_predictions()),
     "reading outcomes": _outcomes,
     "judging outcomes": _outcome_records,
     "judging no outcomes": lambda lake: _outcome_records(lake, []),
