@@ -55,6 +55,7 @@ def run(runtime: Runtime) -> StepReport:
     table = patients.table
     runtime.log(f"Training the candidates on {patients.in_words()}.")
     trained = train(table, policy=runtime.policy)
+    runtime.log(f"The best is {trained.candidate}; compiled for scoring: {trained.compilation.kind}.")
     version = registry.register(
         trained,
         lineage=Lineage(
@@ -78,6 +79,7 @@ def run(runtime: Runtime) -> StepReport:
                 "trained_on": patients.in_words(),
                 "mlflow_run_id": version.run_id,
                 "dataset_digest": trained.dataset_digest,
+                "compiled": trained.compilation.kind,
                 "candidates": Markdown(_side_by_side(trained)),
             },
         ),

@@ -23,7 +23,7 @@ from healthcare_assets_tests.bench.measure import Taken, markdown, median_of
 SIZES = (10_000, 100_000, 1_000_000)
 RUNS = 3
 DAYS = "days"
-PARTS = ("small_days", "drift", "training", "dimension", "spark")
+PARTS = ("small_days", "scoring", "drift", "training", "dimension", "spark")
 """Besides the days: modules of this package, each of which measures by itself, prints an object as JSON, and makes a
 table of it."""
 

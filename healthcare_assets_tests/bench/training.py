@@ -120,13 +120,14 @@ def _point(candidate: Candidate, rows: pd.DataFrame, held_out: pd.DataFrame, *, 
 
 def _populations(count: int) -> dict[str, pd.DataFrame]:
     return {
-        "demonstration": _patients(SyntheticPopulation(members=count)),
-        "realistic": _patients(SyntheticPopulation(members=count, realistic=True)),
+        "demonstration": synthetic_patients(count),
+        "realistic": synthetic_patients(count, realistic=True),
     }
 
 
-def _patients(population: SyntheticPopulation) -> pd.DataFrame:
-    """The population's members on the first day as training takes them, shuffled."""
+def synthetic_patients(count: int, *, realistic: bool = False) -> pd.DataFrame:
+    """So many members on the first day as training takes them, shuffled."""
+    population = SyntheticPopulation(members=count, realistic=realistic)
     number = np.random.default_rng(0).permutation(population.members)
     members = members_on(population, number, first_day=FIRST_DAY, day=FIRST_DAY)
     ordinal = (FIRST_DAY - FIRST_DAY.replace(year=1970, month=1, day=1)).days

@@ -312,8 +312,8 @@ def test_a_challenger_whose_files_were_changed_is_refused(tmp_path: Path) -> Non
 
 
 def test_a_champion_whose_files_were_changed_scores_nobody(promoted: Runtime) -> None:
-    pipeline = _model_file(promoted, "model.skops")
-    pipeline.write_bytes(pipeline.read_bytes() + b"\0")
+    compiled = _model_file(promoted, "compiled.npz")
+    compiled.write_bytes(compiled.read_bytes() + b"\0")
     with pytest.raises(HealthcareError, match="not the file that was registered"):
         scoring.run(promoted, DAY)
 
