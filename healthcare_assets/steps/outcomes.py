@@ -52,14 +52,8 @@ def run(runtime: Runtime, day: date) -> StepReport:
     )
 
 
-def newest_outcomes(lakehouse: Lakehouse, *, known_by: date | None = None) -> Frame:
-    """The newest outcome of each patient and service date: the columns of `observed_outcomes`.
-
-    With `known_by`, as it was known at the end of that day.
-    """
-    observed = lakehouse.scan(OBSERVED_OUTCOMES)
-    if known_by is not None:
-        observed = observed.filter(nw.col(PARTITION_COLUMN) <= nw.lit(known_by))
+def newest_outcomes(lakehouse: Lakehouse, observed: Frame) -> Frame:
+    """Of rows of `observed_outcomes`, each patient's and service date's newest."""
     return lakehouse.latest(observed, key=outcomes.KEY, order_by=[PARTITION_COLUMN])
 
 

@@ -139,7 +139,7 @@ def known_patients(lakehouse: Lakehouse, *, policy: Policy = POLICY) -> KnownPat
     collected than it takes to find them.
     """
     records = lakehouse.scan(SILVER_PATIENTS).select("patient_key", PARTITION_COLUMN, "charges")
-    known = with_known_charges(records, newest_outcomes(lakehouse))
+    known = with_known_charges(records, newest_outcomes(lakehouse, lakehouse.scan(OBSERVED_OUTCOMES)))
     charges = known.filter(~nw.col("charges").is_null())
     labelled = lakehouse.scan(RISK_FEATURES).join(charges, on=["patient_key", PARTITION_COLUMN], how="inner")
     latest = lakehouse.latest(labelled, key=["patient_key"], order_by=[PARTITION_COLUMN])

@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import narwhals as nw
 import pytest
 
 from healthcare_assets.domain.columns import Table
@@ -171,7 +172,8 @@ def test_the_newest_cost_of_the_service_day_is_what_is_trained_on(tmp_path: Path
     assert table["charges"].to_dict() == {_key("a1"): 2.0, _key("b2"): 600.0}
     assert {str(day) for day in table["service_date"]} == {"2026-01-05"}
     assert examination._known_share(runtime, len(table)) == 1.0
-    as_then = lakehouse.collect(outcomes.newest_outcomes(lakehouse, known_by=LATER)).to_pylist()
+    observed_then = lakehouse.scan(OBSERVED_OUTCOMES).filter(nw.col("partition_date") <= nw.lit(LATER))
+    as_then = lakehouse.collect(outcomes.newest_outcomes(lakehouse, observed_then)).to_pylist()
     assert {row["patient_key"]: row["charges"] for row in as_then} == {_key("a1"): 1.0, _key("b2"): 600.0}
 
 

@@ -139,7 +139,7 @@ def cells(partial: Frame) -> Frame:
 def performance(cells: pd.DataFrame, *, day: date, policy: Policy) -> tuple[Performance, ...]:
     """What was known on the day: a finding a service day and model, and one a group over the newest matured days.
 
-    `cells` has the columns of `SUMMED_COLUMNS`; none when nothing is awaited.
+    `cells` has the columns of `SUMMED_COLUMNS`, a row or more a cell; none when nothing is awaited.
     """
     cells = cells.assign(service_date=_dates(cells["service_date"]))
     service_days = [
