@@ -47,6 +47,9 @@ _BATCH_ROWS = 100_000
 _PART, _COUNT = "__part", "__count"
 _SCRATCH_GROUP_ROWS = 32_768
 """Fewer than in a table: as many groups are in the making as there are ranges."""
+_SCRATCH_CHUNK_ROWS = 25_000
+"""What Polars takes through a plan at a time, of which each range holds one back. Measured on 10M records in eight
+ranges: 1.3 GB instead of 2.2 GB with its own 100,000, in a tenth less time."""
 _UPDATE_WAIT_SECONDS = 3600
 
 
@@ -160,7 +163,7 @@ class PolarsLakehouse:
             if len(ranges) > 1:
                 rows = nw.from_native(rows).with_columns(range_number(ranges).alias(_PART)).to_native()
                 target = pl.PartitionBy(scratch, key=_PART, include_key=False, approximate_bytes_per_file=None)
-            with self._blaming():
+            with self._blaming(), pl.Config(streaming_chunk_size=_SCRATCH_CHUNK_ROWS):
                 rows.sink_parquet(
                     target, engine="streaming", compression_level=1, row_group_size=_SCRATCH_GROUP_ROWS, mkdir=True
                 )
