@@ -155,6 +155,8 @@ class Settings:
     """Folder of everything local, absolute."""
     source: str | None
     """Where patient records come from; None is the synthetic source."""
+    source_columns: str | None
+    """The file that says which columns of the source are which; None: they have our names."""
     outcomes: str | None
     """Where costs come from as they become known; None is the synthetic source's, where that is the source."""
     engine: EngineName
@@ -200,6 +202,7 @@ def settings_from(variables: Mapping[str, str] = os.environ) -> Settings:
         tracking_uri=tracking_uri,
         registry_uri=registry_uri,
         source=_value(variables, "HEALTHCARE_SOURCE"),
+        source_columns=_value(variables, "HEALTHCARE_SOURCE_COLUMNS"),
         outcomes=_value(variables, "HEALTHCARE_OUTCOMES"),
         engine="spark" if engine == "spark" else "polars",
         first_day=first_day_from(variables),
