@@ -102,5 +102,5 @@ def _matched(label: str, ours: str | None) -> str:
 
 
 def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(name[:_LISTED_CHARACTERS] for name in names[:_LISTED_NAMES])
+    shown = ", ".join(" ".join(name.split())[:_LISTED_CHARACTERS] for name in names[:_LISTED_NAMES])
     return shown if len(names) <= _LISTED_NAMES else f"{shown} and {len(names) - _LISTED_NAMES} more"
