@@ -134,7 +134,7 @@ def _prepare() -> None:
     from healthcare_assets.definitions import defs
     from healthcare_assets.environments import settings_from
 
-    prepare(settings_from().dagster_home)
+    prepare(settings_from())
     _ran(defs(), "daily_patients", FIRST_DAY.isoformat())
     _ran(defs(), "training", None)
 
