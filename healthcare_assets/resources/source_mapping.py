@@ -36,6 +36,7 @@ def declared_columns(file: str | None) -> Declared:
     sources = {plain(name): ours for ours, name in columns.items()}
     if len(sources) < len(columns):
         raise _unusable(file, "one column of the source is named for two of ours")
+    source_spellings(file)  # a fault in them is told before a record is read, and not by the step that needs them
     required = tuple(group for group in PATIENT_COLUMNS.required if not set(group) <= set(absent))
     return replace(PATIENT_COLUMNS, required=required, sources=sources)
 

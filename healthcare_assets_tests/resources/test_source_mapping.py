@@ -93,6 +93,8 @@ def test_a_file_that_cannot_be_meant_is_refused_with_a_sentence(tmp_path: Path, 
 def test_spellings_that_cannot_be_meant_are_refused_with_a_sentence(tmp_path: Path, text: str, said: str) -> None:
     with pytest.raises(SettingsError, match=rf"HEALTHCARE_SOURCE_COLUMNS is .*{said}.*: correct the file"):
         source_spellings(_file(tmp_path, text))
+    with pytest.raises(SettingsError, match=said):
+        declared_columns(_file(tmp_path, f"[columns]\nage = 'A'\n{text}"))
 
 
 def test_a_file_that_is_not_there_is_told_by_its_name(tmp_path: Path) -> None:
