@@ -75,6 +75,22 @@ lint: $(DEV_READY) ## Check format, lint rules, types and the definitions
 	$(BIN)/mypy
 	$(BIN)/dg check defs
 
+# Asks the Python Packaging Advisory Database, which takes a network.
+.PHONY: audit
+audit: $(DEV_READY) ## Look for known vulnerabilities of what the locks name
+	@for lock in requirements.lock requirements-dev.lock requirements-emulator.lock; do \
+		$(BIN)/pip-audit --strict --disable-pip --require-hashes -r $$lock || exit 1; \
+	done
+
+.PHONY: licences
+licences: $(DEV_READY) ## List the licences of what is installed
+	@$(BIN)/pip-licenses --from=mixed --with-system --order=license
+
+SBOM := sbom.json
+.PHONY: sbom
+sbom: $(DEV_READY) ## Write sbom.json: what runs, with versions and hashes (CycloneDX)
+	@$(BIN)/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml --of JSON -o $(SBOM)
+
 .PHONY: bundle
 bundle: $(DEV_READY) ## Write the Databricks bundle anew from the table of environments
 	$(BIN)/python -m databricks_steps.bundle

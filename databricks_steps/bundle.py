@@ -108,6 +108,10 @@ def _root(targets: list[Environment]) -> Json:
         "variables": {
             "catalog": {"description": "The catalog, which exists already: HEALTHCARE_CATALOG of the steps."},
             "source": {"description": "Patient records: HEALTHCARE_SOURCE. Empty: synthetic ones.", "default": ""},
+            "source_columns": {
+                "description": "The file that says which columns are which: HEALTHCARE_SOURCE_COLUMNS.",
+                "default": "",
+            },
             "outcomes": {"description": "Costs as they become known: HEALTHCARE_OUTCOMES.", "default": ""},
             "first_day": {"description": "The first day, like 2026-01-01: HEALTHCARE_FIRST_DAY.", "default": ""},
             "schedules": {

@@ -46,6 +46,7 @@ WHEEL = "../dist/*.whl"
 SETTINGS: Mapping[str, str] = {
     "HEALTHCARE_CATALOG": "catalog",
     "HEALTHCARE_SOURCE": "source",
+    "HEALTHCARE_SOURCE_COLUMNS": "source_columns",
     "HEALTHCARE_OUTCOMES": "outcomes",
     "HEALTHCARE_FIRST_DAY": "first_day",
 }

@@ -27,7 +27,7 @@ def main() -> int:
         os.environ.setdefault("DAGSTER_HOME", str(settings.dagster_home))
         # Preview features of Dagster are named where they are used; their notice is not for who runs the graph.
         warnings.filterwarnings("ignore", category=Warning, module=r"dagster\b")
-        prepare(settings.dagster_home)
+        prepare(settings)
 
         from healthcare_assets.walkthrough import Walkthrough
 

@@ -5,7 +5,7 @@ Nothing here is evaluated at import: definitions load with no variable set.
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Literal, get_args
@@ -18,6 +18,7 @@ EngineName = Literal["polars", "spark"]
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 DEFAULT_FIRST_DAY = date(2026, 1, 1)
+DAGSTER_DATABASE = "HEALTHCARE_DAGSTER_DATABASE"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +57,8 @@ class Environment:
     """Registered name of the model, without catalog and schema."""
     workspace: Workspace | None = None
     """Where steps are launched; None is the process that asks, and folders of its machine."""
+    shared: bool = False
+    """Whether several people rely on its runs: then Dagster's storage lies in PostgreSQL."""
 
     @property
     def schema(self) -> str | None:
@@ -99,6 +102,7 @@ ENVIRONMENTS: Mapping[str, Environment] = {
         ),
         Environment(
             name="staging",
+            shared=True,
             experiment_root="/Shared/healthcare/staging",
             model_name=_MODEL,
             workspace=Workspace(
@@ -121,6 +125,7 @@ ENVIRONMENTS: Mapping[str, Environment] = {
         ),
         Environment(
             name="prod",
+            shared=True,
             experiment_root="/Shared/healthcare/prod",
             model_name=_MODEL,
             workspace=Workspace(
@@ -155,18 +160,22 @@ class Settings:
     """Folder of everything local, absolute."""
     source: str | None
     """Where patient records come from; None is the synthetic source."""
+    source_columns: str | None
+    """The file that says which columns of the source are which; None: they have our names."""
     outcomes: str | None
     """Where costs come from as they become known; None is the synthetic source's, where that is the source."""
     engine: EngineName
     first_day: date
     """First partition; an undated file belongs to it."""
-    pseudonym_key: str | None
+    pseudonym_key: str | None = field(repr=False)
     tracking_uri: str
     """Where MLflow's runs are."""
     registry_uri: str
     """Where MLflow's registered models are."""
-    alert_urls: tuple[str, ...]
+    alert_urls: tuple[str, ...] = field(repr=False)
     """Where alerts go (Apprise URLs, each with its secrets); none: the log."""
+    dagster_database: str | None = field(repr=False)
+    """The PostgreSQL database (URL, with its password) of Dagster's own storage; None: SQLite in `dagster_home`."""
 
     @property
     def reports_root(self) -> Path:
@@ -200,11 +209,13 @@ def settings_from(variables: Mapping[str, str] = os.environ) -> Settings:
         tracking_uri=tracking_uri,
         registry_uri=registry_uri,
         source=_value(variables, "HEALTHCARE_SOURCE"),
+        source_columns=_value(variables, "HEALTHCARE_SOURCE_COLUMNS"),
         outcomes=_value(variables, "HEALTHCARE_OUTCOMES"),
         engine="spark" if engine == "spark" else "polars",
         first_day=first_day_from(variables),
         pseudonym_key=_value(variables, "HEALTHCARE_PSEUDONYM_KEY"),
         alert_urls=alert_urls_from(variables),
+        dagster_database=_value(variables, DAGSTER_DATABASE),
     )
 
 

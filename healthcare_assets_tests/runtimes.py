@@ -12,11 +12,12 @@ NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 KEY = "a secret of the tests, long enough"
 
 
-def runtime_at(
+def runtime_at(  # noqa: PLR0913 - each names a place
     home: Path,
     *,
     lakehouse: Lakehouse | None = None,
     source: str | None = None,
+    source_columns: Path | None = None,
     outcomes: str | None = None,
     log: Callable[[str], None] = lambda _: None,
 ) -> Runtime:
@@ -24,6 +25,7 @@ def runtime_at(
     variables: Mapping[str, str] = {
         "HEALTHCARE_HOME": str(home),
         "HEALTHCARE_SOURCE": source or "",
+        "HEALTHCARE_SOURCE_COLUMNS": str(source_columns or ""),
         "HEALTHCARE_OUTCOMES": outcomes or "",
         "HEALTHCARE_PSEUDONYM_KEY": KEY,
     }

@@ -21,6 +21,7 @@ from healthcare_assets.domain.serving import ANSWER_COLUMNS
 from healthcare_assets.errors import SettingsError
 from healthcare_assets.policy import POLICY
 from healthcare_assets_tests.champions import home_with_champion
+from healthcare_assets_tests.fuzzing.malformed_requests import malformed_request
 from healthcare_assets_tests.loopback import refusing
 
 ROOT = Path(__file__).parents[1]
@@ -229,6 +230,18 @@ def test_a_malformed_request_gets_400_and_a_sentence(server: Server, case: str) 
     assert answer["error_code"] == "INVALID_PARAMETER_VALUE"
     assert "\n" not in answer["message"]
     assert not [word for word in IDENTIFYING if word in json.dumps(answer)]
+
+
+@pytest.mark.slow
+def test_a_thousand_malformed_requests_are_refused_each_with_a_sentence_that_quotes_nobody(server: Server) -> None:
+    requests = [malformed_request(number, RECORD) for number in range(1_000)]
+    with ThreadPoolExecutor(4) as callers:
+        answers = list(callers.map(lambda request: server.post(*request), requests))
+    assert [number for number, (status, _) in enumerate(answers) if not 400 <= status < 500] == []
+    assert [number for number, (_, answer) in enumerate(answers) if "\n" in answer["message"]] == []
+    said = json.dumps([answer for _, answer in answers])
+    assert not [word for word in IDENTIFYING if word in said]
+    server.answers({"dataframe_records": [RECORD]})
 
 
 def test_too_large_a_request_is_told_so(server: Server) -> None:

@@ -13,6 +13,7 @@ import narwhals as nw
 from healthcare_assets.domain import parsing
 from healthcare_assets.domain.features import SAFE_HARBOR_AGE
 from healthcare_assets.domain.tables import INSURANCE_PLANS, SOURCE_COLUMNS
+from healthcare_assets.domain.zip_codes import zip3
 from healthcare_assets.policy import Policy
 
 SEX_SPELLINGS = {"female": ("female", "f", "woman", "w"), "male": ("male", "m", "man")}
@@ -27,15 +28,20 @@ SMOKER_SPELLINGS = {
     "no": ("no", "n", "false", "f", "0", "nonsmoker", "never"),
 }
 
-_SPELLINGS: Mapping[str, parsing.Spellings] = {
+SPELLINGS: Mapping[str, parsing.Spellings] = {
     "sex": SEX_SPELLINGS,
     "region": REGION_SPELLINGS,
     "smoker": SMOKER_SPELLINGS,
     "insurance_plan": {plan: (plan,) for plan in INSURANCE_PLANS},
 }
+"""By column, each value with the spellings that mean it."""
+
 NEWEST_BY = ("instant", "source_row")
 """The record of a patient to keep is the greatest by these: the later timestamp wins, among equals the later in the
 delivery."""
+
+_NOT_IN_DERIVED_IDS = ("timestamp", "zip_code")
+"""Who moves, or is written anew, stays who they are."""
 
 _REASON_SEPARATOR = "; "
 
@@ -55,8 +61,10 @@ _EXPECTED_VALUES = (
 Frame = nw.LazyFrame[Any]
 
 
-def read_records(bronze: Frame, *, day: date, policy: Policy) -> Frame:
-    """Parse a day's bronze records.
+def read_records(
+    bronze: Frame, *, day: date, policy: Policy, spellings: Mapping[str, parsing.Spellings] = SPELLINGS
+) -> Frame:
+    """Parse a day's bronze records. `spellings` are `SPELLINGS`, or these and the source's own.
 
     Returns one row a record: `identity` (text that the pseudonym is made from, null when there is none), the silver
     attributes, `data_quality_score`, `instant` (microseconds since 1970, null when the record has no timestamp),
@@ -67,13 +75,14 @@ def read_records(bronze: Frame, *, day: date, policy: Policy) -> Frame:
     frame = parsing.with_date(frame, "birth_date")
     frame = parsing.with_date(frame, "coverage_start_date")
     frame = parsing.with_instant(frame, "timestamp")
-    frame = parsing.with_folded(frame, _SPELLINGS)
+    frame = parsing.with_folded(frame, spellings)
     frame = parsing.with_numbers(frame, "age", "bmi", "children", "charges")
     frame = frame.with_columns(
         _cutoff_days().alias("cutoff_days"),
         parsing.whole("age_number").alias("age_stated"),
         _age_on(day).alias("age_from_birth"),
         parsing.whole("children_number").alias("children_whole"),
+        zip3("zip_code").alias("zip3"),
     )
     frame = frame.with_columns(nw.coalesce("age_stated", "age_from_birth").alias("age_years"))
     frame = frame.with_columns(_broken_rules(_rules(day=day, policy=policy)).alias("broken_rules"))
@@ -180,6 +189,7 @@ def _rules(*, day: date, policy: Policy) -> list[tuple[nw.Expr, str]]:
             nw.col("timestamp_instant") >= (nw.col("cutoff_days") + 1) * parsing.MICROSECONDS_PER_DAY,
             "timestamp is in the future",
         ),
+        (given["zip_code"] & nw.col("zip3").is_null(), "zip_code is not a ZIP code of five or nine digits"),
     ]
 
 
@@ -220,7 +230,10 @@ def _tidy(frame: Frame, *, day: date, policy: Policy) -> Frame:
         nw.col("insurance_plan_folded"), nw.when(~nw.col("insurance_plan").is_null()).then(nw.lit("other"))
     )
     derived = nw.concat_str(
-        [nw.lit("record"), *(nw.coalesce(nw.col(name), nw.lit("")) for name in SOURCE_COLUMNS if name != "timestamp")],
+        [
+            nw.lit("record"),
+            *(nw.coalesce(nw.col(name), nw.lit("")) for name in SOURCE_COLUMNS if name not in _NOT_IN_DERIVED_IDS),
+        ],
         separator="\x1f",
     )
     derivable = ~nw.col("id_expected") & nw.col("malformed").is_null()
@@ -236,6 +249,7 @@ def _tidy(frame: Frame, *, day: date, policy: Policy) -> Frame:
         _within(nw.col("charges_number"), ranges.charges).alias("charges"),
         plan.alias("insurance_plan"),
         nw.when(coverage_year > day.year - SAFE_HARBOR_AGE).then(coverage_year).alias("coverage_start_year"),
+        nw.col("zip3"),
         (delivered.cast(nw.Float64) * 100 / len(_EXPECTED_VALUES)).alias("data_quality_score"),
         nw.col("timestamp_instant").alias("instant"),
         nw.col("source_row"),

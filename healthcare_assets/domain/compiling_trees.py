@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from sklearn.pipeline import Pipeline
 
-CELLS_AT_MOST = 12_000_000
-"""Some 96 MB: it is stored with the model, loaded before each scoring, and looked up at random."""
+CELLS_AT_MOST = 25_000_000
+"""Some 200 MB: it is stored with the model, loaded before each scoring, and looked up at random."""
 
 _AXES = ("age", "children", "bmi")
 _TYPICAL = {"age": 40, "sex": 0, "region": 0, "bmi": 27.0, "smoker": 0, "children": 1}

@@ -25,6 +25,7 @@ ATTRIBUTES = (
     "charges",
     "insurance_plan",
     "coverage_start_year",
+    "zip3",
 )
 """The attributes whose change begins a new version."""
 

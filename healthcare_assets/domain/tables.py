@@ -28,6 +28,7 @@ _SOURCE_DESCRIPTIONS: Mapping[str, str] = {
     "charges": "Medical charges of the year in US dollars; empty while not known.",
     "insurance_plan": "Name or tier of the insurance plan.",
     "coverage_start_date": "First day of coverage. Identifier (a date).",
+    "zip_code": "ZIP code of the residence, five or nine digits. Identifier.",
     "timestamp": "When the source last wrote the record.",
 }
 
@@ -82,6 +83,12 @@ _ENROLMENT = (
         "coverage_start_year",
         "integer",
         "Year in which the coverage began; null where it would tell an age over 89 (Safe Harbor).",
+        nullable=True,
+    ),
+    column(
+        "zip3",
+        "string",
+        "First three digits of the ZIP code; 000 where too few people live there (Safe Harbor).",
         nullable=True,
     ),
 )

@@ -66,21 +66,30 @@ class Source(Protocol):
         ...
 
 
-def open_source(spec: str | None, *, first_day: date, lakehouse_root: Path, ingested_at: datetime) -> Source:
+def open_source(
+    spec: str | None,
+    *,
+    first_day: date,
+    lakehouse_root: Path,
+    ingested_at: datetime,
+    columns: Declared = PATIENT_COLUMNS,
+) -> Source:
     """The source that `HEALTHCARE_SOURCE` names: a CSV, Parquet or Delta path, a glob, a path with `{date}`, the bare
     name of a Delta table under the lakehouse's root; without one, the synthetic source.
 
-    `ingested_at` (with a time zone) bounds what counts as the future. Raises SourceError when nothing is found.
+    `ingested_at` (with a time zone) bounds what counts as the future, `columns` are those of the source. Raises
+    SourceError when nothing is found.
     """
     if spec is None or not spec.strip():
         return SyntheticSource(DEMONSTRATION, first_day=first_day)
     latest_day = (ingested_at + _ONE_DAY).astimezone(UTC).date()
+    history = History(first_day=first_day, latest_day=latest_day)
     if _TABLE_NAME.fullmatch(spec.strip()):
-        return _table_named(spec.strip(), lakehouse_root, History(first_day=first_day, latest_day=latest_day))
+        return TableSource(_table_named(spec.strip(), lakehouse_root), history=history, columns=columns)
     pattern = str(Path(spec.strip()).expanduser())
     if not source_paths.is_dated(pattern) and is_delta_table(Path(pattern)):
-        return TableSource(Path(pattern), history=History(first_day=first_day, latest_day=latest_day))
-    files = FileSource(pattern, first_day=first_day, latest_day=latest_day)
+        return TableSource(Path(pattern), history=history, columns=columns)
+    files = FileSource(pattern, first_day=first_day, latest_day=latest_day, columns=columns)
     files.days()
     return files
 
@@ -88,11 +97,12 @@ def open_source(spec: str | None, *, first_day: date, lakehouse_root: Path, inge
 class FileSource:
     """Files by path or glob. With `{date}` in the path each day has its own; else all are the first day's delivery."""
 
-    def __init__(self, pattern: str, *, first_day: date, latest_day: date) -> None:
+    def __init__(self, pattern: str, *, first_day: date, latest_day: date, columns: Declared = PATIENT_COLUMNS) -> None:
         self.description = f"files {pattern}"
         self._pattern = pattern
         self._first_day = first_day
         self._latest_day = latest_day
+        self._columns = columns
 
     def days(self) -> list[date]:
         """The days with a file. Raises SourceError when there is no file at all."""
@@ -110,28 +120,32 @@ class FileSource:
         if source_paths.is_dated(self._pattern):
             if day not in days:
                 return _nothing(f"There is no file {source_paths.of_day(self._pattern, day)}: the day has no records.")
-            return _delivery(_open_all(source_paths.files(self._pattern, day)), latest_day=day + _ONE_DAY)
+            return _delivery(self._opened(source_paths.files(self._pattern, day)), latest_day=day + _ONE_DAY)
         if day != self._first_day:
             return _nothing(f"{self._pattern} is one delivery and belongs to {self._first_day}: {day} has no records.")
-        return _delivery(_open_all(source_paths.files(self._pattern)), latest_day=self._latest_day)
+        return _delivery(self._opened(source_paths.files(self._pattern)), latest_day=self._latest_day)
+
+    def _opened(self, paths: Sequence[Path]) -> list[Part]:
+        return [open_part(path, self._columns) for path in paths]
 
 
 class TableSource:
     """A Delta table. With a timestamp column it is a history, of which each day has its part."""
 
-    def __init__(self, path: Path, *, history: History) -> None:
+    def __init__(self, path: Path, *, history: History, columns: Declared = PATIENT_COLUMNS) -> None:
         self.description = f"Delta table {path}"
         self._path = path
+        self._columns = columns
         self._history = history
 
     def days(self) -> list[date]:
         """The days that records belong to; the first day for a table without timestamps."""
-        table = DeltaReader(self._path)
+        table = DeltaReader(self._path, self._columns)
         return table.days(self._history) if table.is_history else [self._history.first_day]
 
     def read(self, day: date) -> Delivery:
         """The records that belong to the day, in the order of the table."""
-        table = DeltaReader(self._path)
+        table = DeltaReader(self._path, self._columns)
         first_day = self._history.first_day
         if table.is_history:
             return _delivery([table.part_of(day, self._history)], latest_day=day + _ONE_DAY)
@@ -162,18 +176,14 @@ class SyntheticSource:
         return _delivery([part], latest_day=day + _ONE_DAY)
 
 
-def _table_named(name: str, lakehouse_root: Path, history: History) -> TableSource:
+def _table_named(name: str, lakehouse_root: Path) -> Path:
     path = lakehouse_root / name
     if not is_delta_table(path):
         raise SourceError(
             f"HEALTHCARE_SOURCE is {name}, and there is no Delta table {path}: "
             "correct the name, or give a file with its ending or a folder with a /."
         )
-    return TableSource(path, history=history)
-
-
-def _open_all(paths: Sequence[Path]) -> list[Part]:
-    return [open_part(path, PATIENT_COLUMNS) for path in paths]
+    return path
 
 
 def open_part(path: Path, declared: Declared) -> Part:

@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from healthcare_assets.domain.monitoring.outcomes import OUTCOME_SOURCE_COLUMNS, REQUIRED_OUTCOME_COLUMNS
 from healthcare_assets.domain.tables import REQUIRED_SOURCE_COLUMNS, SOURCE_COLUMNS
@@ -22,21 +22,28 @@ class Declared:
     """Each group needs at least one of its columns."""
     dated_by: tuple[str, ...]
     """The columns that can say to which day a record belongs: the first of them that a source has does."""
+    sources: Mapping[str, str] = field(default_factory=dict)
+    """Where a source has its own names: these, as `plain` makes them, with ours. Then no other column is ours."""
 
     @property
     def expected(self) -> str:
         """End of a sentence that tells what a source must carry."""
         return f"expected are at least the columns {', '.join(' or '.join(group) for group in self.required)}"
 
-    def folded(self, name: str) -> str:
-        """The name as it is matched: `Patient ID`, `patient-id` and `PatientID` are `patient_id`."""
-        folded = re.sub(r"[\s\-]+", "_", name.strip().casefold())
-        bare = folded.replace("_", "")
-        return next((known for known in self.names if known.replace("_", "") == bare), folded)
+    def ours(self, name: str) -> str | None:
+        """The declared column that a source's is: `Patient ID`, `patient-id` and `PatientID` are `patient_id`."""
+        if self.sources:
+            return self.sources.get(plain(name))
+        return next((known for known in self.names if plain(known) == plain(name)), None)
 
     def matches(self, names: Sequence[str]) -> int:
-        """How many of the names are declared columns."""
-        return len({self.folded(name) for name in names} & set(self.names))
+        """How many declared columns are among the names."""
+        return len({self.ours(name) for name in names} - {None})
+
+
+def plain(name: str) -> str:
+    """A column's name without regard to case, blanks, hyphens and underscores."""
+    return re.sub(r"[\s\-_]+", "", name.casefold())
 
 
 PATIENT_COLUMNS = Declared(names=SOURCE_COLUMNS, required=REQUIRED_SOURCE_COLUMNS, dated_by=("timestamp",))
@@ -70,25 +77,30 @@ def match_header(names: Sequence[str], *, place: str, declared: Declared = PATIE
     is missing. A header without any declared name is not quoted: it may be the first patient's record.
     """
     labels = [name.strip() or f"column_{position}" for position, name in enumerate(names, start=1)]
-    folded = [declared.folded(label) for label in labels]
-    if not set(folded) & set(declared.names):
+    found = [declared.ours(label) for label in labels]
+    if not any(found):
         raise SourceError(f"{place} names none of the known columns in its header: {declared.expected}.")
-    twice = [name for name, count in Counter(folded).items() if count > 1]
+    twice = [name for name, count in Counter(map(_matched, labels, found)).items() if count > 1]
     if twice:
         raise SourceError(f"{place} has the column {_listed(twice)} twice: rename or remove one of them.")
-    missing = [" or ".join(group) for group in declared.required if not set(group) & set(folded)]
+    missing = [" or ".join(group) for group in declared.required if not set(group) & set(found)]
     if missing:
         raise SourceError(
             f"{place} has no column {', '.join(missing)}: add or rename it; found were {_listed(labels)}."
         )
-    positions = dict(zip(folded, range(len(folded)), strict=True))
+    positions = {name: position for position, name in enumerate(found)}
     return Header(
         width=len(labels),
         declared={name: positions[name] for name in declared.names if name in positions},
-        undeclared={label: position for position, label in enumerate(labels) if folded[position] not in declared.names},
+        undeclared={label: position for position, label in enumerate(labels) if found[position] is None},
     )
 
 
+def _matched(label: str, ours: str | None) -> str:
+    """What may be there once: a column of ours, else the label, blanks and hyphens being underscores."""
+    return ours or re.sub(r"[\s\-]+", "_", label.strip().casefold())
+
+
 def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(name[:_LISTED_CHARACTERS] for name in names[:_LISTED_NAMES])
+    shown = ", ".join(" ".join(name.split())[:_LISTED_CHARACTERS] for name in names[:_LISTED_NAMES])
     return shown if len(names) <= _LISTED_NAMES else f"{shown} and {len(names) - _LISTED_NAMES} more"

@@ -17,7 +17,7 @@ from healthcare_assets.resources.source_columns import OUTCOME_COLUMNS, match_he
 from healthcare_assets.resources.source_text import as_text
 
 _NAME = "synthetic population"
-_COLUMNS = tuple(name for name in SOURCE_COLUMNS if name != "age")
+_COLUMNS = tuple(name for name in SOURCE_COLUMNS if name not in ("age", "zip_code"))
 
 
 def synthetic_part(population: SyntheticPopulation, *, first_day: date, day: date) -> Part:

@@ -19,6 +19,7 @@ from healthcare_assets.resources.outcome_source import OutcomeSource, open_outco
 from healthcare_assets.resources.pseudonym_key import pseudonym_key
 from healthcare_assets.resources.registry import ModelRegistry
 from healthcare_assets.resources.source import Source, open_source
+from healthcare_assets.resources.source_mapping import declared_columns
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +59,7 @@ class Runtime:
             first_day=self.settings.first_day,
             lakehouse_root=self.settings.lakehouse_root,
             ingested_at=self.now,
+            columns=declared_columns(self.settings.source_columns),
         )
 
     @cached_property

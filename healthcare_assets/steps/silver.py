@@ -7,7 +7,9 @@ import narwhals as nw
 from healthcare_assets.domain import checks, cleaning, deidentification
 from healthcare_assets.domain.columns import PARTITION_COLUMN, Column
 from healthcare_assets.domain.tables import BRONZE_PATIENTS, QUARANTINED_PATIENTS, SILVER_PATIENTS
+from healthcare_assets.domain.zip_codes import RESTRICTED_PREFIXES
 from healthcare_assets.resources.lakehouse import Frame, Lakehouse
+from healthcare_assets.resources.source_mapping import source_spellings
 from healthcare_assets.steps.report import AssetReport, StepReport
 from healthcare_assets.steps.runtime import Runtime, content_of, counts, counts_by_key, ranges_of, row_count
 
@@ -25,7 +27,9 @@ def run(runtime: Runtime, day: date) -> StepReport:
     lakehouse, policy = runtime.lakehouse, runtime.policy
     bronze = lakehouse.scan(BRONZE_PATIENTS, day=day)
     records = lakehouse.map_batches(
-        cleaning.read_records(bronze, day=day, policy=policy),
+        cleaning.read_records(
+            bronze, day=day, policy=policy, spellings=source_spellings(runtime.settings.source_columns)
+        ),
         deidentification.pseudonymiser(runtime.pseudonym_key),
         columns=RECORD_COLUMNS,
     )
@@ -38,6 +42,7 @@ def run(runtime: Runtime, day: date) -> StepReport:
             asset=SILVER_PATIENTS.name,
             location=lakehouse.location(SILVER_PATIENTS),
             rows=rows_silver,
+            metadata={"zip3_by": RESTRICTED_PREFIXES.version},
             checks=_checks(runtime, day),
         ),
         AssetReport(

@@ -111,6 +111,7 @@ def _silver(numbers: "np.typing.NDArray[np.int64]", changed: range | None) -> nw
         (number % 40_000).cast(pl.Float64).alias("charges"),
         pl.lit("silver").alias("insurance_plan"),
         pl.lit(2020, pl.Int64).alias("coverage_start_year"),
+        pl.lit("021").alias("zip3"),
         pl.lit(100.0).alias("data_quality_score"),
         pl.lit(True).alias("hipaa_deidentified"),
         pl.lit(1, pl.Int64).alias("source_records"),

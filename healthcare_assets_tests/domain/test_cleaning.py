@@ -79,6 +79,9 @@ def test_spellings_are_folded(column: str, spelling: str | None, value: Any) -> 
         ({"age": None}, "age and birth_date are missing"),
         ({"age": "abc"}, "age is not a number"),
         ({"age": "-1"}, "age is outside 0–120 years"),
+        ({"smoker": "-1"}, "smoker is not yes or no"),
+        ({"smoker": "1?"}, "smoker is not yes or no"),
+        ({"smoker": "0.1"}, "smoker is not yes or no"),
         ({"age": "121"}, "age is outside 0–120 years"),
         ({"age": "1e16"}, "age is outside 0–120 years"),
         ({"birth_date": "1980-02-30"}, "birth_date is not a date"),
@@ -168,7 +171,7 @@ def test_no_identifier_leaves_but_the_identity() -> None:
 
 def test_reasons_never_repeat_a_value() -> None:
     record = _one(**{name: "CANARY-7" for name in SOURCE_COLUMNS if name != "patient_id"})
-    assert len(record["reasons"]) == 10
+    assert len(record["reasons"]) == 11
     assert "CANARY" not in repr(record["reasons"])
 
 

@@ -144,3 +144,13 @@ def test_a_date_without_a_time_is_its_midnight() -> None:
     assert _parsed("2026-01-05", "instant")["x_instant"] == midnight
     assert _parsed("1/5/2026", "instant")["x_instant"] == midnight
     assert _parsed("2026-01-05T00:00Z", "instant")["x_instant"] == midnight
+
+
+@given(st.text(st.characters(codec="utf-8", exclude_characters="\x00"), min_size=1, max_size=12))
+@settings(max_examples=200)
+def test_a_spelling_that_a_source_declares_is_found_however_it_is_written(text: str) -> None:
+    frame = lazy([{"x": text}], {"x": pl.String}).with_columns(parsing.text("x").alias("x"))
+    if rows(frame)[0]["x"] is None or not parsing.folded(text):
+        return  # what means "no value" means it in every source
+    found = rows(parsing.with_folded(frame, {"x": {"value": tuple(parsing.folded(text)), "other": ("other",)}}))
+    assert found[0]["x_folded"] == "value"

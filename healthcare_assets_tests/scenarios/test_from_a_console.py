@@ -15,6 +15,7 @@ from deltalake import DeltaTable
 
 from healthcare_assets.dagster_home import prepare
 from healthcare_assets.domain.tables import TABLES
+from healthcare_assets.environments import settings_from
 
 ROOT = Path(__file__).parents[2]
 INSURANCE = ROOT.parent / "shared" / "data" / "insurance.csv"
@@ -190,7 +191,7 @@ def test_seven_days_backfilled_by_seven_processes_at_once(tmp_path: Path) -> Non
     """Dagster's own command, a process a day, all on one lakehouse that is not there yet."""
     assets = "bronze_patients,silver_patients,quarantined_patients,dim_patients,risk_features"
     days = [f"2026-01-0{number}" for number in range(1, 8)]
-    prepare(tmp_path / "dagster")
+    prepare(settings_from({"HEALTHCARE_HOME": str(tmp_path)}))
     command = [sys.executable, "-W", "ignore", "-m", "dagster", "asset", "materialize"]
     command += ["-m", "healthcare_assets.definitions"]
     processes = [
