@@ -121,7 +121,8 @@ def _written(folder: Path, found: Mapping[str, Any], *, runs: int) -> Path:
     parts: dict[str, Any] = {**before, **found}
     if of_days := {**before.get(DAYS, {}), **found.get(DAYS, {})}:
         parts[DAYS] = dict(sorted(of_days.items(), key=lambda day: int(day[0])))
-    times = {**before.get("runs", {}), **dict.fromkeys(found, runs)}
+    measured = [name for name in found if name != DAYS] + [f"{DAYS} {size}" for size in found.get(DAYS, {})]
+    times = {**before.get("runs", {}), **dict.fromkeys(measured, runs)}
     described = {"measured_at": now.isoformat(timespec="seconds"), "machine": machine(), "runs": times}
     folder.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({**parts, **described}, indent=1) + "\n", encoding="utf-8")
