@@ -36,16 +36,19 @@ def declared_columns(file: str | None) -> Declared:
     sources = {plain(name): ours for ours, name in columns.items()}
     if len(sources) < len(columns):
         raise _unusable(file, "one column of the source is named for two of ours")
-    source_spellings(file)  # a fault in them is told before a record is read, and not by the step that needs them
+    _spellings(given, file)  # a fault in them is told before a record is read, and not by the step that needs them
     required = tuple(group for group in PATIENT_COLUMNS.required if not set(group) <= set(absent))
     return replace(PATIENT_COLUMNS, required=required, sources=sources)
 
 
 def source_spellings(file: str | None) -> Mapping[str, Spellings]:
     """How values are spelled: `SPELLINGS`, and what the file adds to them. Raises as `declared_columns`."""
+    return SPELLINGS if file is None else _spellings(_read(file), file)
+
+
+def _spellings(given: Mapping[str, Any], file: str) -> Mapping[str, Spellings]:
     found = dict(SPELLINGS)
-    added = {} if file is None else _table(_read(file), "spellings", file)
-    for column, values in added.items():
+    for column, values in _table(given, "spellings", file).items():
         if column not in found:
             raise _unusable(file, f"spellings.{column} is none of {', '.join(found)}")
         if not isinstance(values, dict) or not all(_texts(texts) for texts in values.values()):
@@ -85,5 +88,5 @@ def _texts(values: object) -> bool:
     return isinstance(values, Sequence) and not isinstance(values, str) and all(isinstance(v, str) for v in values)
 
 
-def _unusable(file: str | None, why: str) -> SettingsError:
+def _unusable(file: str, why: str) -> SettingsError:
     return SettingsError(f"{VARIABLE} is {file}, and {why}: correct the file (docs/sources.md).")

@@ -18,7 +18,7 @@ from typing import Any
 
 from healthcare_assets_tests.bench.bench_home import BenchHome
 from healthcare_assets_tests.bench.machine import machine
-from healthcare_assets_tests.bench.measure import Taken, markdown, median_of
+from healthcare_assets_tests.bench.measure import Taken, markdown, median_of, say
 
 SIZES = (10_000, 100_000, 1_000_000)
 RUNS = 3
@@ -95,9 +95,6 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=RUNS)
     parser.add_argument("--out", type=Path, help="the folder for <date>.json; parts that are in it already stay")
     given = parser.parse_args()
-
-    def say(sentence: str) -> None:
-        print(sentence, file=sys.stderr, flush=True)  # noqa: T201 - how far it is
 
     home = BenchHome(given.folder.absolute(), say)
     found: dict[str, Any] = {}

@@ -3,6 +3,7 @@
 import os
 import resource
 import statistics
+import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -63,6 +64,11 @@ def median_of(repeated: Sequence[Sequence[Taken]]) -> list[Taken]:
 def markdown(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
     """A Markdown table."""
     return "\n".join(f"| {' | '.join(cells)} |" for cells in [head, ["---"] * len(head), *lines])
+
+
+def say(sentence: str) -> None:
+    """How far it is; what was measured goes to the standard output."""
+    print(sentence, file=sys.stderr, flush=True)  # noqa: T201 - for who waits
 
 
 def _cpu_seconds() -> float:

@@ -31,7 +31,7 @@ from healthcare_assets.domain.model_features import LABEL, design_frame, predict
 from healthcare_assets.domain.people import people_of
 from healthcare_assets.domain.training import _fitted, canonical_order
 from healthcare_assets.policy import POLICY
-from healthcare_assets_tests.bench.measure import markdown, measured
+from healthcare_assets_tests.bench.measure import markdown, measured, say
 from healthcare_assets_tests.bench.training import synthetic_patients
 
 PATIENTS = 10_000
@@ -82,7 +82,7 @@ def _cell(way: Mapping[str, Any] | None) -> str:
 
 
 def _of_candidate(candidate: Candidate, known: pd.DataFrame, others: pd.DataFrame, *, runs: int) -> dict[str, Any]:
-    _say(f"scoring by {candidate.name}")
+    say(f"scoring by {candidate.name}")
     pipeline = _fitted(candidate, design_frame(known), known[LABEL].to_numpy(dtype=np.float64), POLICY)
     with measured("compiling") as compiling:
         compilation = compile_pipeline(pipeline, known)
@@ -192,10 +192,6 @@ def _treelite(estimator: Any, exact: Floats) -> Predict:
 
 
 _OTHERS: Mapping[str, Callable[[Any, Any], Predict]] = {"ONNX Runtime": _onnx, "treelite": _treelite}
-
-
-def _say(sentence: str) -> None:
-    print(sentence, file=sys.stderr, flush=True)  # noqa: T201 - how far it is
 
 
 if __name__ == "__main__":

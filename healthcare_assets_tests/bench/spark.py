@@ -23,7 +23,7 @@ from healthcare_assets.environments import EngineName
 from healthcare_assets.resources.spark_session import DELTA_COORDINATES, local_spark_session
 from healthcare_assets_tests.bench.bench_home import DAY, BenchHome
 from healthcare_assets_tests.bench.day import STAGES
-from healthcare_assets_tests.bench.measure import markdown
+from healthcare_assets_tests.bench.measure import markdown, say
 from healthcare_assets_tests.bench.processes import Processes
 
 CORES = 2
@@ -156,9 +156,6 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs=2, default=SIZES, metavar="RECORDS")
     parser.add_argument("--runs", type=int, default=RUNS)
     given = parser.parse_args()
-
-    def say(sentence: str) -> None:
-        print(sentence, file=sys.stderr, flush=True)  # noqa: T201 - how far it is
 
     small, large = sorted(given.sizes)
     found = measurements(BenchHome(given.folder.absolute(), say), (small, large), runs=given.runs)

@@ -29,7 +29,7 @@ from healthcare_assets.domain.tables import REGIONS, SEXES
 from healthcare_assets.domain.training import _fitted, canonical_order
 from healthcare_assets.policy import POLICY
 from healthcare_assets_tests.bench.bench_home import FIRST_DAY
-from healthcare_assets_tests.bench.measure import Taken, markdown, measured
+from healthcare_assets_tests.bench.measure import Taken, markdown, measured, say
 
 SIZES = (1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000)
 HELD_OUT = 20_000
@@ -85,7 +85,7 @@ def _curve(
             continue
         points[str(size)] = _point(candidate, known.iloc[:size], held_out, runs=runs)
         last_s, last_size = points[str(size)]["wall_s"], size
-        _say(f"{candidate.name}, {size:,} patients: {last_s:.1f} s, R² {_r2(points[str(size)]):.4f}")
+        say(f"{candidate.name}, {size:,} patients: {last_s:.1f} s, R² {_r2(points[str(size)]):.4f}")
     return points
 
 
@@ -148,10 +148,6 @@ def synthetic_patients(count: int, *, realistic: bool = False) -> pd.DataFrame:
 
 def _r2(point: Mapping[str, Any]) -> float:
     return float(point["skill"]["r2_charges"]["value"])
-
-
-def _say(sentence: str) -> None:
-    print(sentence, file=sys.stderr, flush=True)  # noqa: T201 - how far it is
 
 
 if __name__ == "__main__":

@@ -5,13 +5,14 @@ from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from typing import Any
 
+from healthcare_assets_tests.fuzzing.source_files import NEEDED
+
 Request = tuple[bytes, str | None]
 """The body and its content type."""
 
 _JSON = "application/json"
 _NEVER_VALID: Sequence[Any] = ("?", "", "Annabelle", -1, 10**9, 1e999, [], {}, [[]], {"age": 1}, "\x00", "1;2", "NaN")
 """In a column that a prediction needs: neither a number in its range nor a value of its list."""
-_NEEDED = ("age", "sex", "region", "bmi", "smoker", "children")
 _FORMS = ("dataframe_records", "dataframe_split", "instances", "inputs")
 
 
@@ -61,14 +62,14 @@ def _other_json(random: Random, record: dict[str, Any]) -> Request:
 
 def _wrong_value(random: Random, record: dict[str, Any]) -> Request:
     """One record of several has a value that cannot be."""
-    wrong = record | {random.choice(_NEEDED): random.choice(_NEVER_VALID)}
+    wrong = record | {random.choice(NEEDED): random.choice(_NEVER_VALID)}
     records = [record] * random.randint(0, 3)
     records.insert(random.randint(0, len(records)), wrong)
     return json.dumps({random.choice(("dataframe_records", "instances", "inputs")): records}).encode(), _JSON
 
 
 def _missing(random: Random, record: dict[str, Any]) -> Request:
-    record.pop(random.choice(_NEEDED))
+    record.pop(random.choice(NEEDED))
     return json.dumps({random.choice(("dataframe_records", "instances", "inputs")): [record]}).encode(), _JSON
 
 

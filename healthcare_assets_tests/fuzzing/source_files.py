@@ -11,10 +11,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from healthcare_assets.domain.tables import SOURCE_COLUMNS
+from healthcare_assets.domain.tables import REQUIRED_SOURCE_COLUMNS, SOURCE_COLUMNS
 from healthcare_assets_tests.domain.frames import GOOD_RECORD
 
-_REQUIRED = ("age", "sex", "region", "bmi", "smoker", "children")
+NEEDED = tuple(group[0] for group in REQUIRED_SOURCE_COLUMNS)
+"""A column of each group that a source has to have one of."""
 _ENCODINGS = ("utf-8", "utf-8", "utf-8-sig", "utf-16", "cp1252", "latin-1")
 _ODD_TEXTS = (
     "",
@@ -78,7 +79,7 @@ def source_file(number: int, folder: Path) -> SourceFile:
 
 def _names(random: Random) -> list[str]:
     """The columns: all that are needed, and some of the others; now and then one is missing or one too many."""
-    names = [*_REQUIRED, *random.sample([n for n in SOURCE_COLUMNS if n not in _REQUIRED], random.randint(0, 8))]
+    names = [*NEEDED, *random.sample([n for n in SOURCE_COLUMNS if n not in NEEDED], random.randint(0, 8))]
     if random.random() < 0.03:
         names.remove(random.choice(names))
     names += random.sample(["SSN", "notes", "e-mail", "", "charges"], random.choice((0, 0, 0, 1, 2)))
