@@ -36,7 +36,9 @@ UPSTREAM: Mapping[str, tuple[str, ...]] = {
     "monitoring": ("silver", "features", "outcomes", "training", "scoring"),
     "quality_monitor": ("scoring",),
     "serving": ("governance",),
-    "maintenance": (),
+    "retention": (),
+    "maintenance": ("retention",),
+    "audit": ("maintenance",),
 }
 """Which steps write what a step reads: the asset graph, which only Dagster's side of the house knows."""
 
@@ -126,8 +128,9 @@ JOBS: Mapping[str, Job] = {
         ),
         Job(
             name="table_maintenance",
-            description="Compact the small files of all tables, and delete what no version of the retained past needs.",
-            steps=("maintenance",),
+            description="Delete what is past its time, compact the small files of all tables, delete files that no "
+            "version of the retained past needs, and verify the audit trail.",
+            steps=("retention", "maintenance", "audit"),
             cron=MAINTENANCE,
         ),
     )

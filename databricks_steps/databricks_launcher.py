@@ -16,17 +16,17 @@ import dagster as dg
 from databricks_steps.clusters import required_workspace
 from databricks_steps.code import staged_code
 from databricks_steps.following import Following
-from databricks_steps.launcher import Results, asset_result, telling
+from databricks_steps.launcher import Results, asset_result, ordered_by, show, telling
 from databricks_steps.launches import Context, launches_folder, new_launch
 from databricks_steps.mlflow_run import mlflow_run
-from databricks_steps.order import FORWARDED, ROLL_BACK, Order
+from databricks_steps.order import FORWARDED, Order
 from databricks_steps.pipes import VolumeContextInjector, VolumeMessageReader
 from databricks_steps.request import run_request
 from databricks_steps.workspace import Workspace, open_workspace
 from healthcare_assets.compute import Workload
 from healthcare_assets.environments import Environment, environment_from
 from healthcare_assets.errors import LaunchError
-from healthcare_assets.steps.catalogue import STEPS, code_version
+from healthcare_assets.steps.catalogue import OPERATIONS, STEPS, code_version
 from healthcare_assets.steps.report import AssetReport
 
 
@@ -56,30 +56,30 @@ class DatabricksStepLauncher:
                     day=date.fromisoformat(context.partition_key) if spec.daily else None,
                     settings=self._forwarded(),
                     mlflow_run_id=mlflow_run_id,
+                    who=ordered_by(context),
                 )
                 for report in self._reports(context, environment, order, workload=spec.workload):
                     yield asset_result(report)
 
-    def roll_back(self, context: dg.OpExecutionContext, *, who: str, why: str) -> None:
-        """Put the previous champion back, and show it as a materialization of `champion_history`.
+    def operate(self, context: dg.OpExecutionContext, operation: str, *, who: str, why: str) -> None:
+        """Do what a person asks for, and show it as materializations of the assets that it changed.
 
         Raises dg.Failure, as `launch`.
         """
         with telling():
             environment = environment_from(self.variables)
             order = Order(
-                step=ROLL_BACK,
+                step=operation,
                 environment=environment.name,
                 now=datetime.now(UTC),
                 run_id=context.run.run_id,
-                code_version=code_version("governance"),
+                code_version=code_version(operation),
                 settings=self._forwarded(),
                 who=who,
                 why=why,
             )
-            for report in self._reports(context, environment, order, workload="training"):
-                metadata = asset_result(report).metadata
-                context.log_event(dg.AssetMaterialization(report.asset, metadata=metadata))
+            for report in self._reports(context, environment, order, workload=OPERATIONS[operation].workload):
+                show(context, report)
 
     def _forwarded(self) -> dict[str, str]:
         return {name: self.variables[name] for name in FORWARDED if self.variables.get(name)}

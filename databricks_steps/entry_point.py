@@ -10,7 +10,6 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
-from importlib import import_module
 
 from dagster_pipes import (
     DAGSTER_PIPES_CONTEXT_CLI_ARGUMENT,
@@ -21,11 +20,12 @@ from dagster_pipes import (
 )
 
 from databricks_steps.messages import FolderMessageWriter
-from databricks_steps.order import FORWARDED, ROLL_BACK, Fault, Order, message_of
+from databricks_steps.order import FORWARDED, Fault, Order, message_of
 from healthcare_assets.environments import ENVIRONMENTS, Settings, settings_from
 from healthcare_assets.errors import HealthcareError
-from healthcare_assets.steps.catalogue import STEPS
+from healthcare_assets.steps.catalogue import OPERATIONS, STEPS
 from healthcare_assets.steps.report import AssetReport, StepReport
+from healthcare_assets.steps.running import run_operation, run_step
 from healthcare_assets.steps.runtime import Runtime
 
 Tell = Callable[[AssetReport | Fault], None]
@@ -101,6 +101,7 @@ def order_from(arguments: Sequence[str], *, now: datetime) -> Order:
         code_version=_wheel_version(),
         day=day if STEPS[given.step].daily else None,
         settings={name: value for name, value in settings.items() if value},
+        who="a job of the workspace",
     )
 
 
@@ -112,14 +113,11 @@ def _report(order: Order, log: Callable[[str], None]) -> StepReport:
         log=log,
         code_version=order.code_version,
         mlflow_run_id=order.mlflow_run_id,
+        ordered_by=order.who,
     )
-    if order.step == ROLL_BACK:
-        from healthcare_assets.steps.champion import roll_back
-
-        return roll_back(runtime, who=order.who, why=order.why)
-    step = import_module(STEPS[order.step].module).run
-    report: StepReport = step(runtime) if order.day is None else step(runtime, order.day)
-    return report
+    if order.step in OPERATIONS:
+        return run_operation(order.step, runtime, who=order.who, why=order.why)
+    return run_step(order.step, runtime, day=order.day)
 
 
 def _settings(order: Order) -> Settings:
@@ -127,8 +125,8 @@ def _settings(order: Order) -> Settings:
     given: Mapping[str, str] = {**order.settings, "HEALTHCARE_ENV": order.environment}
     workspace = settings_from(given).environment.workspace
     home = "" if workspace is None else f"{workspace.volume_path}/home"
-    key = os.environ.get("HEALTHCARE_PSEUDONYM_KEY", "")
-    return settings_from({**given, "HEALTHCARE_HOME": home, "HEALTHCARE_PSEUDONYM_KEY": key})
+    keys = {name: os.environ.get(name, "") for name in ("HEALTHCARE_PSEUDONYM_KEY", "HEALTHCARE_PSEUDONYM_KEY_NEXT")}
+    return settings_from({**given, **keys, "HEALTHCARE_HOME": home})
 
 
 def _wheel_version() -> str:

@@ -3,7 +3,8 @@
 In `local` the step runs in the process that asks. A launcher that runs it elsewhere has the same face.
 """
 
-from collections.abc import Iterator
+import getpass
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Protocol
@@ -12,10 +13,10 @@ import dagster as dg
 
 from healthcare_assets.environments import settings_from
 from healthcare_assets.errors import HealthcareError
-from healthcare_assets.steps.catalogue import STEPS, Step, code_version
+from healthcare_assets.steps.catalogue import STEPS, code_version
 
 if TYPE_CHECKING:
-    from healthcare_assets.steps.report import AssetReport, MetadataEntry, StepReport
+    from healthcare_assets.steps.report import AssetReport, MetadataEntry
     from healthcare_assets.steps.runtime import Runtime
 
 Results = Iterator[dg.MaterializeResult[None]]
@@ -28,7 +29,7 @@ class StepLauncher(Protocol):
 
     def launch(self, context: dg.AssetExecutionContext, step: str) -> Results: ...
 
-    def roll_back(self, context: dg.OpExecutionContext, *, who: str, why: str) -> None: ...
+    def operate(self, context: dg.OpExecutionContext, operation: str, *, who: str, why: str) -> None: ...
 
 
 class InProcessStepLauncher:
@@ -39,24 +40,53 @@ class InProcessStepLauncher:
 
         Raises dg.Failure, without retries, with the sentence of an error that was written for the user.
         """
-        spec = STEPS[step]
+        from healthcare_assets.steps.running import run_step
+
+        day = date.fromisoformat(context.partition_key) if STEPS[step].daily else None
         with telling():
-            report = _run(spec, context)
+            report = run_step(step, _runtime(context, step), day=day)
         for asset in report:
             yield asset_result(asset)
 
-    def roll_back(self, context: dg.OpExecutionContext, *, who: str, why: str) -> None:
-        """Put the previous champion back, and show it as a materialization of `champion_history`.
+    def operate(self, context: dg.OpExecutionContext, operation: str, *, who: str, why: str) -> None:
+        """Do what a person asks for, and show it as materializations of the assets that it changed.
 
         Raises dg.Failure, as `launch`.
         """
-        from healthcare_assets.steps.champion import roll_back
+        from healthcare_assets.steps.running import run_operation
 
         with telling():
-            report = roll_back(_runtime(context, step="governance"), who=who, why=why)
-        for asset in report:
-            metadata = asset_result(asset).metadata
-            context.log_event(dg.AssetMaterialization(asset.asset, metadata=metadata))
+            reports = run_operation(operation, _runtime(context, operation), who=who, why=why)
+        for report in reports:
+            show(context, report)
+
+
+def show(context: dg.OpExecutionContext, report: "AssetReport") -> None:
+    """What an operation did to an asset, in the asset's own history."""
+    context.log_event(dg.AssetMaterialization(report.asset, metadata=asset_result(report).metadata))
+
+
+_ORDERED_BY: Mapping[str, str] = {
+    "dagster/schedule_name": "schedule",
+    "dagster/sensor_name": "sensor",
+    "dagster/backfill": "backfill",
+}
+"""Tags of a run that say what asked for it."""
+
+
+def ordered_by(context: dg.AssetExecutionContext | dg.OpExecutionContext) -> str:
+    """What asked for the run, or where that was nothing that runs by itself, the login that it runs with."""
+    for tag, kind in _ORDERED_BY.items():
+        if name := context.run.tags.get(tag):
+            return f"{kind} {name}"
+    return f"{_login()}, by hand"
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # in a container without a name for its user
+        return "a login without a name"
 
 
 @contextmanager
@@ -69,15 +99,7 @@ def telling() -> Iterator[None]:
         raise dg.Failure(description=str(error), allow_retries=False) from None
 
 
-def _run(step: Step, context: dg.AssetExecutionContext) -> "StepReport":
-    from importlib import import_module
-
-    runtime, run = _runtime(context, step=step.name), import_module(step.module).run
-    report: StepReport = run(runtime, date.fromisoformat(context.partition_key)) if step.daily else run(runtime)
-    return report
-
-
-def _runtime(context: dg.AssetExecutionContext | dg.OpExecutionContext, *, step: str) -> "Runtime":
+def _runtime(context: dg.AssetExecutionContext | dg.OpExecutionContext, name: str) -> "Runtime":
     from healthcare_assets.steps.runtime import Runtime
 
     return Runtime(
@@ -85,7 +107,8 @@ def _runtime(context: dg.AssetExecutionContext | dg.OpExecutionContext, *, step:
         now=datetime.now(UTC),
         run_id=context.run.run_id,
         log=context.log.info,
-        code_version=code_version(step),
+        code_version=code_version(name),
+        ordered_by=ordered_by(context),
     )
 
 

@@ -43,7 +43,14 @@ class Launch:
 def new_launch(context: Context, order: Order, *, volume: str, wheel: str) -> Launch:
     """The launch of this attempt: the same run, step and attempt always give the same token."""
     name = f"{context.run.run_id}.{order.step}.{context.retry_number}"
-    ordered: dict[str, Any] = {**order.as_json(), "wheel": wheel, "now": "", "run_id": "", "mlflow_run_id": ""}
+    ordered: dict[str, Any] = {
+        **order.as_json(),
+        "wheel": wheel,
+        "now": "",
+        "run_id": "",
+        "mlflow_run_id": "",
+        "who": "",
+    }
     return Launch(
         folder=f"{launches_folder(volume)}/{name}",
         token=_digest(f"{order.environment}.{name}"),

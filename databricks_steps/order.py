@@ -12,9 +12,6 @@ from healthcare_assets.steps.report import AssetReport, Link, Markdown, Metadata
 
 Json = dict[str, Any]
 
-ROLL_BACK = "roll_back"
-"""Not a step of the graph: puts the previous champion back."""
-
 FORWARDED = (
     "HEALTHCARE_CATALOG",
     "HEALTHCARE_ENGINE",
@@ -31,9 +28,10 @@ FORWARDED = (
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """A step to run."""
+    """A step to run, or an operation that a person asks for."""
 
     step: str
+    """The step, or the operation."""
     environment: str
     now: datetime
     """When it was ordered (UTC): the only clock that the step sees."""
@@ -46,8 +44,9 @@ class Order:
     mlflow_run_id: str | None = None
     """The MLflow run that the step continues; None: it opens one."""
     who: str = ""
+    """Who or what asked for it: a person, a schedule, a sensor, a job."""
     why: str = ""
-    """Of a roll-back: what goes on record."""
+    """Of an operation: what goes on record."""
 
     def as_json(self) -> Json:
         day = None if self.day is None else self.day.isoformat()

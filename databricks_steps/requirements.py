@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import version
 
-from databricks_steps.order import ROLL_BACK
-
 _EVERY_STEP = (
     "dagster-pipes",
     "databricks-sdk",
@@ -31,7 +29,7 @@ _BESIDES: Mapping[str, tuple[str, ...]] = {
     "scoring": _MODEL,
     "monitoring": _REGISTRY,
     "serving": _MODEL,
-    ROLL_BACK: _REGISTRY,
+    "roll_back": _REGISTRY,
 }
 
 

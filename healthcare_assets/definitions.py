@@ -24,6 +24,8 @@ def defs() -> dg.Definitions:
             jobs.serving,
             jobs.maintenance,
             jobs.rollback_champion,
+            jobs.erase_patients,
+            jobs.rotate_pseudonym_key,
         ],
         schedules=[
             schedules.daily_scoring_schedule,

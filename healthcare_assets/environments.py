@@ -168,6 +168,9 @@ class Settings:
     first_day: date
     """First partition; an undated file belongs to it."""
     pseudonym_key: str | None = field(repr=False)
+    """One key, or several after rotations: a line each, the oldest first."""
+    next_pseudonym_key: str | None = field(repr=False)
+    """What a rotation puts on top."""
     tracking_uri: str
     """Where MLflow's runs are."""
     registry_uri: str
@@ -214,6 +217,7 @@ def settings_from(variables: Mapping[str, str] = os.environ) -> Settings:
         engine="spark" if engine == "spark" else "polars",
         first_day=first_day_from(variables),
         pseudonym_key=_value(variables, "HEALTHCARE_PSEUDONYM_KEY"),
+        next_pseudonym_key=_value(variables, "HEALTHCARE_PSEUDONYM_KEY_NEXT"),
         alert_urls=alert_urls_from(variables),
         dagster_database=_value(variables, DAGSTER_DATABASE),
     )

@@ -185,6 +185,18 @@ class MaintenanceRules:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RetentionRules:
+    """How many days are kept, by what they hold. Files of the past go with `MaintenanceRules.retention_days` after."""
+
+    identifiers: int = 90
+    """Bronze: long enough to read a quarter's deliveries anew."""
+    patients: int = 3 * 365 + 1
+    """Whatever has a row a patient: two years of history beside the one that is insured."""
+    records: int = 6 * 365 + 2
+    """Decisions, their evidence and the audit trail: six years (45 CFR 164.316(b)(2)(i))."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Policy:
     """All thresholds together."""
 
@@ -200,6 +212,7 @@ class Policy:
     alerts: AlertRules = field(default_factory=AlertRules)
     serving: ServingRules = field(default_factory=ServingRules)
     maintenance: MaintenanceRules = field(default_factory=MaintenanceRules)
+    retention: RetentionRules = field(default_factory=RetentionRules)
 
 
 POLICY = Policy()

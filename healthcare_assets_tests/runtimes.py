@@ -20,6 +20,7 @@ def runtime_at(  # noqa: PLR0913 - each names a place
     source_columns: Path | None = None,
     outcomes: str | None = None,
     log: Callable[[str], None] = lambda _: None,
+    key: str | None = KEY,
 ) -> Runtime:
     """A runtime whose everything lies in `home`; with a lakehouse of its own when one is given."""
     variables: Mapping[str, str] = {
@@ -27,7 +28,7 @@ def runtime_at(  # noqa: PLR0913 - each names a place
         "HEALTHCARE_SOURCE": source or "",
         "HEALTHCARE_SOURCE_COLUMNS": str(source_columns or ""),
         "HEALTHCARE_OUTCOMES": outcomes or "",
-        "HEALTHCARE_PSEUDONYM_KEY": KEY,
+        "HEALTHCARE_PSEUDONYM_KEY": key or "",
     }
     runtime = Runtime(settings=settings_from(variables), now=NOW, run_id="test-run", log=log, code_version="test")
     if lakehouse is not None:

@@ -46,23 +46,63 @@ serving = dg.define_asset_job(
 
 maintenance = dg.define_asset_job(
     "maintenance",
-    selection=dg.AssetSelection.assets("table_maintenance"),
-    description="Compact the small files of all tables, and delete what no version of the retained past needs.",
+    selection=dg.AssetSelection.assets("data_retention", "table_maintenance", "audit_trail"),
+    description="Delete what is past its time, compact the small files of all tables, delete files that no version of "
+    "the retained past needs, and verify the audit trail.",
 )
 
 
-class Rollback(dg.Config):
-    """What goes on record with a rollback."""
+class Asked(dg.Config):
+    """What goes on record with what a person asks for."""
 
     who: str = Field(description="Who asks for it: a person's name or address at work.")
-    why: str = Field(description="The reason, in a sentence.")
+    why: str = Field(description="The reason, in a sentence. No patient's name or id: it is kept for six years.")
 
 
 @dg.op(description="Makes the previous champion champion again and records who asked for it and why.")
-def roll_back(context: dg.OpExecutionContext, config: Rollback, steps: dg.ResourceParam[StepLauncher]) -> None:
-    steps.roll_back(context, who=config.who, why=config.why)
+def roll_back(context: dg.OpExecutionContext, config: Asked, steps: dg.ResourceParam[StepLauncher]) -> None:
+    steps.operate(context, "roll_back", who=config.who, why=config.why)
 
 
 @dg.job(description="Puts the previous champion back. The next scoring follows; days scored before stay as they are.")
 def rollback_champion() -> None:
     roll_back()
+
+
+@dg.op(description="Erases the patients whom the files in the folder of requests name, and records that it did so.")
+def erase(context: dg.OpExecutionContext, config: Asked, steps: dg.ResourceParam[StepLauncher]) -> None:
+    _alone(context)
+    steps.operate(context, "erase_patients", who=config.who, why=config.why)
+
+
+@dg.job(
+    description="Removes the patients who asked for it from every table, earlier versions of it included. Who they are "
+    "stands in files of $HEALTHCARE_HOME/erasure_requests, one patient_id a line; the files go with them."
+)
+def erase_patients() -> None:
+    erase()
+
+
+@dg.op(description="Re-keys every table with a new key on top of the pseudonyms, and records that it did so.")
+def re_key(context: dg.OpExecutionContext, config: Asked, steps: dg.ResourceParam[StepLauncher]) -> None:
+    _alone(context)
+    steps.operate(context, "rotate_pseudonym_key", who=config.who, why=config.why)
+
+
+@dg.job(
+    description="Gives every patient another pseudonym, so that whoever knows the old key knows nothing any more. "
+    "History stays joined. While it is unfinished no step runs; run again, it goes on where it ended."
+)
+def rotate_pseudonym_key() -> None:
+    re_key()
+
+
+def _alone(context: dg.OpExecutionContext) -> None:
+    """What another run writes meanwhile would bring back what goes. dg.Failure while one is in progress."""
+    under_way = context.instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
+    others = sorted(run.job_name for run in under_way if run.run_id != context.run.run_id)
+    if others:
+        raise dg.Failure(
+            f"Other runs are in progress ({', '.join(others)}): wait until they have ended, and run this again.",
+            allow_retries=False,
+        )

@@ -6,6 +6,7 @@ descriptions in the Dagster UI and the allow-list that the HIPAA evidence is com
 
 from collections.abc import Mapping
 
+from healthcare_assets.domain.audit import AUDIT_TRAIL
 from healthcare_assets.domain.columns import DAY, PATIENT_KEY, Column, Table, column
 from healthcare_assets.domain.monitoring.tables import (
     DRIFT_REPORT,
@@ -287,5 +288,6 @@ TABLES: Mapping[str, Table] = {
         QUARANTINED_OUTCOMES,
         DRIFT_REPORT,
         MODEL_PERFORMANCE,
+        AUDIT_TRAIL,
     )
 }

@@ -120,14 +120,16 @@ def write_files(frames: Iterable[pl.LazyFrame], folder: Path, *, day: date | Non
     return WrittenFiles(folder=folder, files=tuple(file for file in sinked if file.rows))
 
 
-def commit(delta: DeltaTable, folder: Path, written: WrittenFiles, *, removed: Sequence[DataFile], note: str) -> None:
+def commit(delta: DeltaTable, folder: Path, written: WrittenFiles, *, removed: Sequence[DataFile], note: str) -> int:
     """Move written files into the table, which lies at `folder`, and remove others from it, in one step.
+
+    Returns the table's version after it; `delta` has the one before it open as it had.
 
     Provided that nobody has written since `delta` was opened: else CommitConflictError, and all is as it was before
     the call, the written files too. Without files nothing is committed.
     """
     if not written.files and not removed:
-        return
+        return int(delta.version())
     added = [replace(file, path=_path_in_table(file)) for file in written.files]
     for file, target in zip(written.files, added, strict=True):
         (folder / target.path).parent.mkdir(exist_ok=True)
@@ -138,6 +140,7 @@ def commit(delta: DeltaTable, folder: Path, written: WrittenFiles, *, removed: S
         for file, target in zip(written.files, added, strict=True):
             (folder / target.path).rename(written.folder / file.path)
         raise
+    return int(delta.version()) + 1
 
 
 def _path_in_table(file: DataFile) -> str:

@@ -74,5 +74,21 @@ def _delete_unneeded(delta: DeltaTable, rules: MaintenanceRules) -> int:
     return len(vacuum(dry_run=False)) if vacuum(dry_run=True) else 0
 
 
+def forget_past(delta: DeltaTable) -> None:
+    """Delete every file that the present version does not consist of: no earlier version can be read from then on.
+
+    Who reads an earlier version or writes at this moment fails. LakehouseError when the disk fails.
+    """
+    try:
+        # Two versions each time, so that a repetition has nothing on record that did not happen.
+        if delta.vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=True, full=True):
+            delta.vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False, full=True)
+    except DeltaError as error:
+        raise LakehouseError(
+            f"Files of the past of the table at {delta.table_uri} cannot be deleted: {error}. Check that the disk is "
+            "writable, and run this again: it goes on where it ended."
+        ) from error
+
+
 def _total(files: Sequence[DataFile]) -> Stored:
     return Stored(files=len(files), size=sum(file.size for file in files))

@@ -14,6 +14,7 @@ from healthcare_assets.domain.columns import Column, Table
 from healthcare_assets.domain.key_ranges import EVERY_KEY, KeyRange
 from healthcare_assets.policy import MaintenanceRules
 from healthcare_assets.resources.compaction import Compaction
+from healthcare_assets.resources.journal import Journal
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -31,6 +32,8 @@ class Lakehouse(Protocol):
     """`polars` or `spark`."""
     keys_at_a_time: int | None
     """How many rows this engine groups or joins by key in memory; None when it divides and spills by itself."""
+    journal: Journal
+    """What was read and written, for who asks for it."""
 
     def location(self, table: Table) -> str:
         """Where the table lies: a path, or a catalog name."""
@@ -52,15 +55,27 @@ class Lakehouse(Protocol):
         """The table's latest Delta version; None when there is no table yet."""
         ...
 
-    def replace_day(self, table: Table, day: date, *frames: Frame) -> int:
+    def replace_day(self, table: Table, day: date, *frames: Frame, note: str | None = None) -> int:
         """Replace the day's rows with those of one frame or more, atomically; returns the rows written.
 
         The frames are computed in turn, so that no more than one is held at a time.
 
         Sets the partition column itself, whatever the frame holds there, if it holds it at all. Rows of other days are
         never touched, and writers of different days do not disturb each other. An empty frame leaves the day empty.
-        LakehouseError when the frame's columns are not the table's.
+        LakehouseError when the frame's columns are not the table's. `note` stays with the commit, see `notes`.
         """
+        ...
+
+    def replace(self, table: Table, *frames: Frame, note: str) -> int:
+        """Replace all rows of an undated table, as `replace_day` does those of a day; returns the rows written."""
+        ...
+
+    def drop_days(self, table: Table, *, before: date) -> list[date]:
+        """Delete the rows of a daily table's earlier days, atomically; returns the days that there were."""
+        ...
+
+    def notes(self, table: Table) -> list[str]:
+        """What `replace_day` and `replace` were told to note, of all commits that the table's log still knows."""
         ...
 
     def append(self, table: Table, frame: Frame) -> int:
@@ -120,6 +135,13 @@ class Lakehouse(Protocol):
         """Make few files of many small ones, and delete what no retained version needs; None when there is no table.
 
         No row changes, other writers are not disturbed, and a second call finds nothing to do.
+        """
+        ...
+
+    def forget_past(self, table: Table) -> None:
+        """Delete every file that the present version does not consist of: no earlier version can be read any more.
+
+        Who reads an earlier version, or writes to the table at this moment, fails.
         """
         ...
 

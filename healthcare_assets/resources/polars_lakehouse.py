@@ -1,7 +1,7 @@
 """The lakehouse on this machine's disk: Polars' streaming engine over Delta tables, without a JVM or a server."""
 
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -22,14 +22,15 @@ from healthcare_assets.policy import MaintenanceRules
 from healthcare_assets.resources import delta_files, delta_maintenance
 from healthcare_assets.resources.arrow_types import (
     arrow_schema,
-    check_frame,
     declared_batch,
     plain_batch,
     plain_schema,
 )
 from healthcare_assets.resources.compaction import Compaction
-from healthcare_assets.resources.delta_merge import DELETED, merge
+from healthcare_assets.resources.delta_merge import merge
+from healthcare_assets.resources.journal import Journal
 from healthcare_assets.resources.lakehouse import BatchFunction, Frame, Stage
+from healthcare_assets.resources.polars_frames import fitted, one_batch, polars_schema, staged
 from healthcare_assets.resources.polars_stream import streamed
 from healthcare_assets.resources.scratch import scratch_folder, write_batches
 from healthcare_assets.resources.table_faults import (
@@ -78,6 +79,7 @@ class PolarsLakehouse:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.journal = Journal()
         self._scratch = root / ".scratch"
 
     def location(self, table: Table) -> str:
@@ -85,8 +87,9 @@ class PolarsLakehouse:
 
     def scan(self, table: Table, *, day: date | None = None) -> Frame:
         delta = self._opened(table)
+        self.journal.has_read(table.name, lambda: None if delta is None else delta.version())
         if delta is None:
-            frame = pl.LazyFrame(schema=_polars_schema(table.columns))
+            frame = pl.LazyFrame(schema=polars_schema(table.columns))
         else:
             frame = pl.scan_delta(delta).select(table.column_names)
         return nw.from_native(frame if day is None else frame.filter(pl.col(PARTITION_COLUMN) == day))
@@ -101,13 +104,25 @@ class PolarsLakehouse:
         delta = self._opened(table)
         return None if delta is None else delta.version()
 
-    def replace_day(self, table: Table, day: date, *frames: Frame) -> int:
+    def replace_day(self, table: Table, day: date, *frames: Frame, note: str | None = None) -> int:
         check_dated(table, daily=True, operation="replace_day")
-        return self._write(table, [_fitted(table, frame) for frame in frames], day=day)
+        note = note or f"replace_day {day.isoformat()}"
+        return self._write(table, frames, day=day, replaces=lambda file: file.day == day, note=note)
+
+    def replace(self, table: Table, *frames: Frame, note: str) -> int:
+        check_dated(table, daily=False, operation="replace")
+        return self._write(table, frames, replaces=lambda _: True, note=note)
 
     def append(self, table: Table, frame: Frame) -> int:
         check_dated(table, daily=False, operation="append")
-        return self._write(table, [_fitted(table, frame)], day=None)
+        return self._write(table, [frame], replaces=lambda _: False, note="append")
+
+    def drop_days(self, table: Table, *, before: date) -> list[date]:
+        check_dated(table, daily=True, operation="drop_days")
+        dropped = [day for day in self.days(table) if day < before]
+        if dropped:
+            self._write(table, [], replaces=lambda file: file.day in dropped, note=f"drop_days {before.isoformat()}")
+        return dropped
 
     def update(self, table: Table, stage: Stage, ranges: Sequence[KeyRange] = (EVERY_KEY,)) -> int:
         check_dated(table, daily=False, operation="update")
@@ -130,11 +145,11 @@ class PolarsLakehouse:
 
     def map_batches(self, frame: Frame, function: BatchFunction, *, columns: Sequence[Column]) -> Frame:
         declared = arrow_schema(columns)
-        schema = _polars_schema(columns)
+        schema = polars_schema(columns)
 
         def mapped(chunk: pl.DataFrame) -> pl.DataFrame:
             parts = chunk.iter_slices(_BATCH_ROWS) if chunk.height else ()
-            results = [declared_batch(function(plain_batch(_batch(part))), declared) for part in parts]
+            results = [declared_batch(function(plain_batch(one_batch(part))), declared) for part in parts]
             return pl.DataFrame(pa.Table.from_batches(results, declared), schema=schema)
 
         native: pl.LazyFrame = frame.to_native()
@@ -179,37 +194,62 @@ class PolarsLakehouse:
     def compact(self, table: Table, *, rules: MaintenanceRules) -> Compaction | None:
         def attempt() -> Compaction | None:
             delta = self._opened(table)
-            return None if delta is None else delta_maintenance.compact(delta, rules=rules)
+            if delta is None:
+                return None
+            compaction = delta_maintenance.compact(delta, rules=rules)
+            self.journal.has_written(table.name, lambda: self.version(table))
+            return compaction
 
         with self._sole_updater(table):  # an update under way would have to begin anew
             return retry_on_conflict(table, self.location(table), attempt)
+
+    def forget_past(self, table: Table) -> None:
+        delta = self._opened(table)
+        if delta is not None:
+            with self._sole_updater(table):
+                delta_maintenance.forget_past(delta)
+            self.journal.has_written(table.name, lambda: self.version(table))
 
     def collect(self, frame: Frame) -> pa.Table:
         with self._blaming():
             rows = frame.to_native().collect(engine="streaming").to_arrow()
         return rows.cast(plain_schema(rows.schema))
 
-    def _write(self, table: Table, frames: Sequence[pl.LazyFrame], *, day: date | None) -> int:
-        """Write the rows once, then commit them in place of the day's files, as often as it takes."""
+    def notes(self, table: Table) -> list[str]:
+        delta = self._opened(table)
+        return [] if delta is None else [c["userMetadata"] for c in delta.history() if c.get("userMetadata")]
+
+    def _write(
+        self,
+        table: Table,
+        frames: Sequence[Frame],
+        *,
+        day: date | None = None,
+        replaces: Callable[[delta_files.DataFile], bool],
+        note: str,
+    ) -> int:
+        """Write the rows once, then commit them in place of the files that they replace, as often as it takes."""
         self._made(table)
         with scratch_folder(self._scratch) as scratch:
             with self._blaming():
-                written = delta_files.write_files(frames, scratch, day=day)
+                written = delta_files.write_files([fitted(table, frame) for frame in frames], scratch, day=day)
 
             def attempt() -> None:
                 delta = self._made(table)
-                replaced = [file for file in delta_files.stored_files(delta) if day is not None and file.day == day]
-                note = "append" if day is None else f"replace_day {day.isoformat()}"
-                delta_files.commit(delta, self._folder(table), written, removed=replaced, note=note)
+                replaced = [file for file in delta_files.stored_files(delta) if replaces(file)]
+                version = delta_files.commit(delta, self._folder(table), written, removed=replaced, note=note)
+                self.journal.has_written(table.name, lambda: version)
 
             retry_on_conflict(table, self.location(table), attempt)
         return written.rows
 
     def _update_once(self, table: Table, stage: Stage, ranges: Sequence[KeyRange]) -> int:
         delta = self._made(table)  # opened before the stage reads it: every later commit is a conflict
-        staged = ((keys, _staged(table, *stage(keys))) for keys in ranges)
+        rows = ((keys, staged(table, *stage(keys))) for keys in ranges)
         with scratch_folder(self._scratch) as scratch, self._blaming():
-            return merge(table, self._folder(table), delta, staged=staged, scratch=scratch)
+            changed = merge(table, self._folder(table), delta, staged=rows, scratch=scratch)
+        self.journal.has_written(table.name, lambda: self.version(table))
+        return changed
 
     def _folder(self, table: Table) -> Path:
         return self.root / table.name
@@ -261,39 +301,3 @@ class PolarsLakehouse:
             name, file = damaged
             reason = f"{file.path} is missing or damaged"
             raise unreadable(name, str(self.root / name), reason, day=file.day) from error
-
-
-def _polars_schema(columns: Sequence[Column]) -> pl.Schema:
-    return pl.Schema(arrow_schema(columns))
-
-
-def _fitted(table: Table, frame: Frame) -> pl.LazyFrame:
-    """The frame with the table's declared columns and types; a daily table's partition column lies in no file."""
-    columns = [column for column in table.columns if not (table.daily and column.name == PARTITION_COLUMN)]
-    native: pl.LazyFrame = frame.to_native()
-    if table.daily:
-        native = native.drop(PARTITION_COLUMN, strict=False)
-    check_frame(nw.from_native(native), columns, subject=f"The frame for {table.name}")
-    return native.select(pl.col(name).cast(type_) for name, type_ in _polars_schema(columns).items())
-
-
-def _staged(table: Table, upserts: Frame, deletes: Frame) -> pl.LazyFrame:
-    """The rows to upsert and the keys to delete in one frame, told apart by `DELETED`."""
-    return pl.concat(
-        [
-            _fitted(table, upserts).with_columns(pl.lit(False).alias(DELETED)),  # noqa: FBT003
-            _fitted_key(table, deletes).with_columns(pl.lit(True).alias(DELETED)),  # noqa: FBT003
-        ],
-        how="diagonal",
-    )
-
-
-def _fitted_key(table: Table, frame: Frame) -> pl.LazyFrame:
-    columns = [column for column in table.columns if column.name in table.key]
-    check_frame(frame, columns, subject=f"The keys to delete of {table.name}")
-    native: pl.LazyFrame = frame.to_native()
-    return native.select(pl.col(name).cast(type_) for name, type_ in _polars_schema(columns).items())
-
-
-def _batch(chunk: pl.DataFrame) -> pa.RecordBatch:
-    return chunk.to_arrow().combine_chunks().to_batches()[0]

@@ -19,16 +19,17 @@ from healthcare_assets.policy import MaintenanceRules
 from healthcare_assets.resources import spark_maintenance
 from healthcare_assets.resources.arrow_types import (
     arrow_schema,
-    check_frame,
     declared_batch,
     plain_batch,
     plain_schema,
 )
 from healthcare_assets.resources.compaction import Compaction
+from healthcare_assets.resources.journal import Journal
 from healthcare_assets.resources.lakehouse import BatchFunction, Frame, Stage
 from healthcare_assets.resources.scratch import scratch_folder, write_batches
-from healthcare_assets.resources.spark_ddl import SPARK_TYPES, columns_ddl, create_statement
+from healthcare_assets.resources.spark_ddl import columns_ddl, create_statement
 from healthcare_assets.resources.spark_faults import blame, is_absent, is_conflict, spark_errors
+from healthcare_assets.resources.spark_frames import REPEATED, fitted, merge_statement, neutral, staged
 from healthcare_assets.resources.table_faults import (
     CommitConflictError,
     check_dated,
@@ -40,11 +41,12 @@ from healthcare_assets.resources.table_faults import (
 )
 
 if TYPE_CHECKING:
+    from pyspark.sql import Column as SparkColumn
     from pyspark.sql import DataFrame, SparkSession
 
-_DELETED = "__deleted"
 _RANK, _PART = "__rank", "__part"
-_REPEATED = "a key is staged more than once"
+_NOTE = " "
+"""Between the mark of a commit, by which it is found right after it was made, and the writer's note."""
 _HISTORY = 100
 """How many commits back our own is looked for, right after it was made."""
 
@@ -62,6 +64,7 @@ class SparkLakehouse:
     def __init__(self, session: "SparkSession", root: str, *, scratch: Path | None = None) -> None:
         self.session = session
         self.root = root
+        self.journal = Journal()
         self._scratch = Path(root) / ".scratch" if scratch is None and root.startswith("/") else scratch
 
     def location(self, table: Table) -> str:
@@ -71,10 +74,11 @@ class SparkLakehouse:
         from pyspark.sql import functions as sf
 
         stored = self._stored(table)
+        self.journal.has_read(table.name, lambda: self.version(table))
         if stored is None:
             stored = self.session.createDataFrame([], columns_ddl(table.columns))
         frame = stored.select(*table.column_names)
-        return _neutral(frame if day is None else frame.filter(sf.col(PARTITION_COLUMN) == sf.lit(day)))
+        return neutral(frame if day is None else frame.filter(sf.col(PARTITION_COLUMN) == sf.lit(day)))
 
     def days(self, table: Table) -> list[date]:
         check_dated(table, daily=True, operation="days")
@@ -88,19 +92,34 @@ class SparkLakehouse:
         (latest,) = self.session.sql(f"DESCRIBE HISTORY {self._address(table)} LIMIT 1").select("version").collect()
         return int(latest["version"])
 
-    def replace_day(self, table: Table, day: date, *frames: Frame) -> int:
+    def replace_day(self, table: Table, day: date, *frames: Frame, note: str | None = None) -> int:
         from pyspark.sql import functions as sf
 
         check_dated(table, daily=True, operation="replace_day")
         columns = table.content_columns
-        contents = [_neutral(frame.to_native().drop(PARTITION_COLUMN)) for frame in frames]
-        rows = _fitted(nw.concat(contents), columns, subject=f"The frame for {table.name}")
+        contents = [neutral(frame.to_native().drop(PARTITION_COLUMN)) for frame in frames]
+        rows = fitted(nw.concat(contents), columns, subject=f"The frame for {table.name}")
         dated = rows.withColumn(PARTITION_COLUMN, sf.lit(day)).select(*table.column_names)
-        return self._write(table, dated, day=day)
+        return self._write(table, dated, replaced=sf.col(PARTITION_COLUMN) == sf.lit(day), note=note)
+
+    def replace(self, table: Table, *frames: Frame, note: str) -> int:
+        from pyspark.sql import functions as sf
+
+        check_dated(table, daily=False, operation="replace")
+        rows = fitted(nw.concat(frames), table.columns, subject=f"The frame for {table.name}")
+        return self._write(table, rows, replaced=sf.lit(True), note=note)  # noqa: FBT003
 
     def append(self, table: Table, frame: Frame) -> int:
         check_dated(table, daily=False, operation="append")
-        return self._write(table, _fitted(frame, table.columns, subject=f"The frame for {table.name}"), day=None)
+        return self._write(table, fitted(frame, table.columns, subject=f"The frame for {table.name}"), replaced=None)
+
+    def drop_days(self, table: Table, *, before: date) -> list[date]:
+        check_dated(table, daily=True, operation="drop_days")
+        dropped = [day for day in self.days(table) if day < before]
+        if dropped:
+            earlier = f"{PARTITION_COLUMN} < DATE '{before.isoformat()}'"
+            self._changed(table, f"DELETE FROM {self._address(table)} WHERE {earlier}")  # noqa: S608 (a date)
+        return dropped
 
     def update(self, table: Table, stage: Stage, ranges: Sequence[KeyRange] = (EVERY_KEY,)) -> int:
         check_dated(table, daily=False, operation="update")
@@ -118,7 +137,7 @@ class SparkLakehouse:
             rows = rows.withColumn(count_as, sf.count(sf.lit(1)).over(of_key))
         greatest_first = of_key.orderBy(*(sf.col(name).desc_nulls_last() for name in order_by))
         ranked = rows.withColumn(_RANK, sf.row_number().over(greatest_first))
-        return _neutral(ranked.filter(sf.col(_RANK) == 1).drop(_RANK))
+        return neutral(ranked.filter(sf.col(_RANK) == 1).drop(_RANK))
 
     def map_batches(self, frame: Frame, function: BatchFunction, *, columns: Sequence[Column]) -> Frame:
         declared = arrow_schema(columns)
@@ -129,12 +148,12 @@ class SparkLakehouse:
                     yield declared_batch(function(plain_batch(batch)), declared)
 
         native: DataFrame = frame.to_native()
-        return _neutral(native.mapInArrow(mapped, columns_ddl(columns)))
+        return neutral(native.mapInArrow(mapped, columns_ddl(columns)))
 
     def from_batches(self, batches: Iterable[pa.RecordBatch], *, columns: Sequence[Column]) -> Frame:
         file = self._staging / f"{uuid4().hex}.parquet"
         write_batches(batches, file, arrow_schema(columns))
-        return _neutral(self.session.read.schema(columns_ddl(columns)).parquet(str(file)))
+        return neutral(self.session.read.schema(columns_ddl(columns)).parquet(str(file)))
 
     def streamed(self, batches: Iterable[pa.RecordBatch], *, columns: Sequence[Column]) -> Frame:
         return self.from_batches(batches, columns=columns)
@@ -144,7 +163,7 @@ class SparkLakehouse:
         folder = str(self._staging / f"{uuid4().hex}.parquet")
         with self._blaming():
             native.write.parquet(folder)
-        return _neutral(self.session.read.schema(native.schema).parquet(folder))
+        return neutral(self.session.read.schema(native.schema).parquet(folder))
 
     def divided(self, frame: Frame, ranges: Sequence[KeyRange]) -> list[Frame]:
         rows = self.once(frame.with_columns(range_number(ranges).alias(_PART)))
@@ -155,7 +174,9 @@ class SparkLakehouse:
             with self._blaming():
                 if self._stored(table) is None:
                     return None
-                return spark_maintenance.compact(self.session, self._address(table), rules=rules)
+                compaction = spark_maintenance.compact(self.session, self._address(table), rules=rules)
+                self.journal.has_written(table.name, lambda: self.version(table))
+                return compaction
 
         return retry_on_conflict(table, self.location(table), attempt)
 
@@ -206,18 +227,42 @@ class SparkLakehouse:
             if self._stored(table) is None:  # what is there already is not yet a table
                 raise CommitConflictError(f"{table.name} is in the making")
 
-    def _write(self, table: Table, rows: "DataFrame", *, day: date | None) -> int:
-        from pyspark.sql import functions as sf
+    def notes(self, table: Table) -> list[str]:
+        with self._blaming():
+            if self._stored(table) is None:
+                return []
+            history = self.session.sql(f"DESCRIBE HISTORY {self._address(table)}")
+            noted = history.filter(history["userMetadata"].isNotNull()).select("userMetadata").collect()
+        return [_without_mark(row["userMetadata"]) for row in noted]
 
+    def forget_past(self, table: Table) -> None:
+        if self._stored(table) is not None:
+            with self._blaming():
+                spark_maintenance.forget_past(self.session, self._address(table))
+            self.journal.has_written(table.name, lambda: self.version(table))
+
+    def _changed(self, table: Table, statement: str) -> None:
+        """Run a statement that changes rows of the table, as often as it takes."""
+
+        def attempt() -> None:
+            with self._blaming():
+                self.session.sql(statement).collect()
+
+        retry_on_conflict(table, self.location(table), attempt)
+        self.journal.has_written(table.name, lambda: self.version(table))
+
+    def _write(
+        self, table: Table, rows: "DataFrame", *, replaced: "SparkColumn | None", note: str | None = None
+    ) -> int:
         def attempt() -> int:
             with self._blaming():
                 self._make(table)
-                mark = uuid4().hex
+                mark = f"{uuid4().hex}{_NOTE}{note or ''}"
                 writer = rows.writeTo(self._address(table)).option("userMetadata", mark)
-                if day is None:
+                if replaced is None:
                     writer.append()
                 else:
-                    writer.overwrite(sf.col(PARTITION_COLUMN) == sf.lit(day))
+                    writer.overwrite(replaced)
                 return self._rows_written(table, mark)
 
         return retry_on_conflict(table, self.location(table), attempt)
@@ -225,8 +270,11 @@ class SparkLakehouse:
     def _rows_written(self, table: Table, mark: str) -> int:
         """What Delta counted as it made the commit that bears the mark; nothing in nothing's place makes none."""
         history = self.session.sql(f"DESCRIBE HISTORY {self._address(table)} LIMIT {_HISTORY}")
-        commits = history.filter(history["userMetadata"] == mark).select("operationMetrics").collect()
-        return int(commits[0]["operationMetrics"].get("numOutputRows", 0)) if commits else 0
+        commits = history.filter(history["userMetadata"] == mark).select("version", "operationMetrics").collect()
+        if not commits:
+            return 0
+        self.journal.has_written(table.name, lambda: int(commits[0]["version"]))
+        return int(commits[0]["operationMetrics"].get("numOutputRows", 0))
 
     def _update_once(self, table: Table, stage: Stage, ranges: Sequence[KeyRange]) -> int:
         """One MERGE, which reads the table in the same transaction as the stage does, and the stage's rows once."""
@@ -234,15 +282,16 @@ class SparkLakehouse:
         with self._blaming():
             self._make(table)
             upserts, deletes = (nw.concat(frames) for frames in zip(*(stage(keys) for keys in ranges), strict=True))
-            _staged(table, upserts, deletes).createOrReplaceTempView(view)
+            staged(table, upserts, deletes).createOrReplaceTempView(view)
             try:
-                changed = self.session.sql(_merge_statement(table, self._address(table), view)).collect()
+                changed = self.session.sql(merge_statement(table, self._address(table), view)).collect()
             except spark_errors() as error:
-                if _REPEATED in str(error):
+                if REPEATED in str(error):
                     raise repeated_keys(table) from error
                 raise
             finally:
                 self.session.catalog.dropTempView(view)
+        self.journal.has_written(table.name, lambda: self.version(table))
         return int(changed[0]["num_affected_rows"])
 
     @contextmanager
@@ -259,46 +308,5 @@ class SparkLakehouse:
             raise told from error
 
 
-def _staged(table: Table, upserts: Frame, deletes: Frame) -> "DataFrame":
-    """The rows to upsert and the keys to delete, marked; Spark fails on a key that is there twice."""
-    from pyspark.sql import Window
-    from pyspark.sql import functions as sf
-
-    keys = [column for column in table.columns if column.name in table.key]
-    rows = _fitted(upserts, table.columns, subject=f"The frame for {table.name}")
-    removed = _fitted(deletes, keys, subject=f"The keys to delete of {table.name}")
-    staged = rows.withColumn(_DELETED, sf.lit(False)).unionByName(  # noqa: FBT003
-        removed.withColumn(_DELETED, sf.lit(True)),  # noqa: FBT003
-        allowMissingColumns=True,
-    )
-    times = sf.count(sf.lit(1)).over(Window.partitionBy(*table.key))
-    return staged.withColumn(
-        _DELETED, sf.when(times == 1, sf.col(_DELETED)).otherwise(sf.raise_error(sf.lit(_REPEATED)).cast("boolean"))
-    )
-
-
-def _merge_statement(table: Table, address: str, view: str) -> str:
-    same_key = " AND ".join(f"stored.{name} <=> staged.{name}" for name in table.key)
-    assignments = ", ".join(f"stored.{name} = staged.{name}" for name in table.column_names)
-    names = ", ".join(table.column_names)
-    values = ", ".join(f"staged.{name}" for name in table.column_names)
-    return f"""
-        MERGE INTO {address} AS stored USING {view} AS staged ON {same_key}
-        WHEN MATCHED AND staged.{_DELETED} THEN DELETE
-        WHEN MATCHED THEN UPDATE SET {assignments}
-        WHEN NOT MATCHED AND NOT staged.{_DELETED} THEN INSERT ({names}) VALUES ({values})
-    """  # noqa: S608 (names of declared tables and columns)
-
-
-def _fitted(frame: Frame, columns: Sequence[Column], *, subject: str) -> "DataFrame":
-    """The frame with exactly these columns, in their order and declared types."""
-    from pyspark.sql import functions as sf
-
-    check_frame(frame, columns, subject=subject)
-    native: DataFrame = frame.to_native()
-    return native.select(*(sf.col(column.name).cast(SPARK_TYPES[column.type]) for column in columns))
-
-
-def _neutral(native: "DataFrame") -> Frame:
-    frame: Frame = nw.from_native(native)
-    return frame
+def _without_mark(noted: str) -> str:
+    return noted.partition(_NOTE)[2]

@@ -25,6 +25,17 @@ def compact(session: "SparkSession", address: str, *, rules: MaintenanceRules) -
     return Compaction(before=before, after=_stored(session, address), deleted=deleted)
 
 
+def forget_past(session: "SparkSession", address: str) -> None:
+    """Delete every file that the present version does not consist of. Raises what Spark raises."""
+    guard = "spark.databricks.delta.retentionDurationCheck.enabled"
+    guarded = session.conf.get(guard, "true")
+    session.conf.set(guard, "false")
+    try:
+        session.sql(f"VACUUM {address} RETAIN 0 HOURS").collect()
+    finally:
+        session.conf.set(guard, str(guarded))
+
+
 def _stored(session: "SparkSession", address: str) -> Stored:
     (row,) = session.sql(f"DESCRIBE DETAIL {address}").select("numFiles", "sizeInBytes").collect()
     return Stored(files=int(row["numFiles"]), size=int(row["sizeInBytes"]))

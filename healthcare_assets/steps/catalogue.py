@@ -23,6 +23,8 @@ class Step:
     module: str
     assets: tuple[str, ...]
     daily: bool = True
+    pseudonymises: bool = False
+    """Whether it makes pseudonyms of ids: what it makes them with goes on record."""
     experiment: str | None = None
     """Of MLflow, below the environment's root; None for a step that records nothing there."""
 
@@ -40,12 +42,14 @@ STEPS: Mapping[str, Step] = {
             name="silver",
             module="healthcare_assets.steps.silver",
             assets=("silver_patients", "quarantined_patients"),
+            pseudonymises=True,
         ),
         Step(name="dimension", module="healthcare_assets.steps.dimension", assets=("dim_patients",)),
         Step(
             name="outcomes",
             module="healthcare_assets.steps.outcomes",
             assets=("observed_outcomes", "quarantined_outcomes"),
+            pseudonymises=True,
         ),
         Step(name="features", module="healthcare_assets.steps.features", assets=("risk_features",)),
         Step(
@@ -81,11 +85,46 @@ STEPS: Mapping[str, Step] = {
             daily=False,
         ),
         Step(
+            name="retention",
+            module="healthcare_assets.steps.retention",
+            assets=("data_retention",),
+            daily=False,
+        ),
+        Step(
             name="maintenance",
             module="healthcare_assets.steps.maintenance",
             assets=("table_maintenance",),
             daily=False,
         ),
+        Step(
+            name="audit",
+            module="healthcare_assets.steps.audit",
+            assets=("audit_trail",),
+            daily=False,
+        ),
+    )
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operation:
+    """What a person asks for, and what goes on record with who and why: a module with `operate(runtime, who, why)`."""
+
+    name: str
+    module: str
+    title: str
+    """How a sentence about it begins."""
+    workload: Workload = "training"
+
+
+OPERATIONS: Mapping[str, Operation] = {
+    operation.name: operation
+    for operation in (
+        Operation(name="roll_back", module="healthcare_assets.steps.champion", title="A rollback"),
+        Operation(
+            name="rotate_pseudonym_key", module="healthcare_assets.steps.rotation", title="A rotation of the key"
+        ),
+        Operation(name="erase_patients", module="healthcare_assets.steps.erasure", title="An erasure"),
     )
 }
 
@@ -96,14 +135,14 @@ def step_for(asset: str) -> Step:
 
 
 @cache
-def code_version(step: str) -> str:
-    """Digest of all the project's code that the step runs: it changes when, and only when, that code does."""
-    return sha256(b"".join(_digest_of(path) for path in sorted(code_files(step)))).hexdigest()[:12]
+def code_version(name: str) -> str:
+    """Digest of all the project's code that the step or operation runs: it changes when, and only when, it does."""
+    return sha256(b"".join(_digest_of(path) for path in sorted(code_files(name)))).hexdigest()[:12]
 
 
-def code_files(step: str) -> frozenset[Path]:
-    """The files that the step runs."""
-    return files_of_module(STEPS[step].module)
+def code_files(name: str) -> frozenset[Path]:
+    """The files that the step or operation runs."""
+    return files_of_module((STEPS.get(name) or OPERATIONS[name]).module)
 
 
 def files_of_module(module: str) -> frozenset[Path]:

@@ -7,9 +7,9 @@ from uuid import uuid4
 import pyarrow as pa
 
 from healthcare_assets.domain.tables import CHAMPION_HISTORY
-from healthcare_assets.errors import SettingsError
 from healthcare_assets.resources.arrow_types import arrow_schema
 from healthcare_assets.resources.registry import ModelVersion
+from healthcare_assets.steps.recording import record
 from healthcare_assets.steps.report import AssetReport, StepReport
 from healthcare_assets.steps.runtime import Runtime, row_count
 
@@ -41,16 +41,21 @@ def append_move(  # noqa: PLR0913 - what the record of a move consists of
     batch = pa.RecordBatch.from_pylist([row], schema=arrow_schema(CHAMPION_HISTORY.columns))
     lakehouse = runtime.lakehouse
     lakehouse.append(CHAMPION_HISTORY, lakehouse.from_batches([batch], columns=CHAMPION_HISTORY.columns))
+    record(
+        runtime,
+        "promoted" if action == "promotion" else "rolled back",
+        f"version {to.version} of {to.name}",
+        who=who,
+        why=why,
+        detail={"move_id": row["move_id"], "replaced_version": row["replaced_version"], "verdict_id": verdict_id},
+    )
 
 
-def roll_back(runtime: Runtime, *, who: str, why: str) -> StepReport:
-    """Make the previous champion champion again; scoring follows with its next run. Nothing is scored anew.
+def operate(runtime: Runtime, *, who: str, why: str) -> StepReport:
+    """Roll back: the previous champion is champion again; scoring follows with its next run. Nothing is scored anew.
 
-    Raises SettingsError without a name and a reason, RegistryError when there is no previous champion.
+    Raises RegistryError when there is no previous champion.
     """
-    who, why = who.strip(), why.strip()
-    if not who or not why:
-        raise SettingsError("A rollback goes on record with who asked for it and why: give both, and run it again.")
     registry, lakehouse = runtime.registry, runtime.lakehouse
 
     def write_down(champion: ModelVersion, previous: ModelVersion) -> None:

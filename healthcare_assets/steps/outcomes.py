@@ -12,6 +12,7 @@ from healthcare_assets.domain.monitoring import outcomes
 from healthcare_assets.domain.monitoring.tables import OBSERVED_OUTCOMES, QUARANTINED_OUTCOMES
 from healthcare_assets.domain.tables import DIM_PATIENTS
 from healthcare_assets.resources.lakehouse import Frame, Lakehouse
+from healthcare_assets.resources.pseudonym_key import Keys
 from healthcare_assets.steps.report import AssetReport, StepReport
 from healthcare_assets.steps.runtime import Runtime, content_of, counts, row_count
 
@@ -22,7 +23,7 @@ def run(runtime: Runtime, day: date) -> StepReport:
     delivered = lakehouse.from_batches(delivery.batches, columns=outcomes.DELIVERED_COLUMNS)
     records = lakehouse.map_batches(
         outcomes.read_outcomes(delivered, day=day, policy=runtime.policy),
-        _pseudonymiser(runtime.pseudonym_key),
+        _pseudonymiser(runtime.pseudonym_keys),
         columns=outcomes.RECORD_COLUMNS,
     )
     judged = outcomes.judged(records, lakehouse.scan(DIM_PATIENTS))
@@ -57,8 +58,8 @@ def newest_outcomes(lakehouse: Lakehouse, observed: Frame) -> Frame:
     return lakehouse.latest(observed, key=outcomes.KEY, order_by=[PARTITION_COLUMN])
 
 
-def _pseudonymiser(key: bytes) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
-    pseudonymise = deidentification.pseudonymiser(key)
+def _pseudonymiser(keys: Keys) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
+    pseudonymise = deidentification.pseudonymiser(*keys)
     return lambda batch: outcomes.with_service_date(pseudonymise(batch))
 
 

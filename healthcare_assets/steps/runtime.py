@@ -14,9 +14,10 @@ from healthcare_assets.domain.columns import Table
 from healthcare_assets.domain.key_ranges import KeyRange, key_ranges
 from healthcare_assets.environments import Settings, made_folder
 from healthcare_assets.policy import POLICY, Policy
+from healthcare_assets.resources.audit_rows import recorded_keys
 from healthcare_assets.resources.lakehouse import Frame, Lakehouse
 from healthcare_assets.resources.outcome_source import OutcomeSource, open_outcomes, outcomes_beside
-from healthcare_assets.resources.pseudonym_key import pseudonym_key
+from healthcare_assets.resources.pseudonym_key import Keys, pseudonym_keys
 from healthcare_assets.resources.registry import ModelRegistry
 from healthcare_assets.resources.source import Source, open_source
 from healthcare_assets.resources.source_mapping import declared_columns
@@ -34,6 +35,8 @@ class Runtime:
     """Tells the user a sentence."""
     code_version: str
     policy: Policy = POLICY
+    ordered_by: str = "a process of this machine"
+    """Who or what asked for the run: a person, a schedule, a sensor, a job."""
 
     mlflow_run_id: str | None = None
     """The MLflow run that is continued; None: each record is a run of its own."""
@@ -87,13 +90,10 @@ class Runtime:
         )
 
     @cached_property
-    def pseudonym_key(self) -> bytes:
-        workspace = self.settings.environment.workspace
-        return pseudonym_key(
-            self.settings.home,
-            configured=self.settings.pseudonym_key,
-            secret_scope=None if workspace is None else workspace.secret_scope,
-        )
+    def pseudonym_keys(self) -> Keys:
+        """The keys that the tables' pseudonyms are made with. SettingsError while a rotation is unfinished."""
+        recorded = recorded_keys(self.lakehouse)
+        return pseudonym_keys(self.settings, recorded=None if recorded is None else recorded.fingerprints)
 
 
 def content_of(table: Table, frame: Frame) -> Frame:

@@ -6,8 +6,10 @@ import narwhals as nw
 
 from healthcare_assets.domain import checks, cleaning, deidentification
 from healthcare_assets.domain.columns import PARTITION_COLUMN, Column
+from healthcare_assets.domain.retention import kept_from
 from healthcare_assets.domain.tables import BRONZE_PATIENTS, QUARANTINED_PATIENTS, SILVER_PATIENTS
 from healthcare_assets.domain.zip_codes import RESTRICTED_PREFIXES
+from healthcare_assets.errors import LakehouseError
 from healthcare_assets.resources.lakehouse import Frame, Lakehouse
 from healthcare_assets.resources.source_mapping import source_spellings
 from healthcare_assets.steps.report import AssetReport, StepReport
@@ -25,15 +27,9 @@ RECORD_COLUMNS = (
 
 def run(runtime: Runtime, day: date) -> StepReport:
     lakehouse, policy = runtime.lakehouse, runtime.policy
-    bronze = lakehouse.scan(BRONZE_PATIENTS, day=day)
-    records = lakehouse.map_batches(
-        cleaning.read_records(
-            bronze, day=day, policy=policy, spellings=source_spellings(runtime.settings.source_columns)
-        ),
-        deidentification.pseudonymiser(runtime.pseudonym_key),
-        columns=RECORD_COLUMNS,
-    )
-    parts = lakehouse.divided(records, ranges_of(lakehouse, bronze))
+    _check_not_expired(runtime, day)
+    records = pseudonymised_records(runtime, day)
+    parts = lakehouse.divided(records, ranges_of(lakehouse, lakehouse.scan(BRONZE_PATIENTS, day=day)))
     quarantined = content_of(QUARANTINED_PATIENTS, cleaning.quarantined_records(nw.concat(parts), policy=policy))
     rows_quarantined = lakehouse.replace_day(QUARANTINED_PATIENTS, day, quarantined)
     rows_silver = lakehouse.replace_day(SILVER_PATIENTS, day, *(_patients(lakehouse, part) for part in parts))
@@ -49,6 +45,31 @@ def run(runtime: Runtime, day: date) -> StepReport:
             asset=QUARANTINED_PATIENTS.name, location=lakehouse.location(QUARANTINED_PATIENTS), rows=rows_quarantined
         ),
     )
+
+
+def pseudonymised_records(runtime: Runtime, day: date) -> Frame:
+    """The day's records of bronze with pseudonyms in the place of identities: a row a record."""
+    return runtime.lakehouse.map_batches(
+        cleaning.read_records(
+            runtime.lakehouse.scan(BRONZE_PATIENTS, day=day),
+            day=day,
+            policy=runtime.policy,
+            spellings=source_spellings(runtime.settings.source_columns),
+        ),
+        deidentification.pseudonymiser(*runtime.pseudonym_keys),
+        columns=RECORD_COLUMNS,
+    )
+
+
+def _check_not_expired(runtime: Runtime, day: date) -> None:
+    """Bronze forgets before silver does: what is gone there must not empty the day here."""
+    lakehouse = runtime.lakehouse
+    expired = day < kept_from(BRONZE_PATIENTS, runtime.now.date(), runtime.policy.retention)
+    if expired and day not in lakehouse.days(BRONZE_PATIENTS) and day in lakehouse.days(SILVER_PATIENTS):
+        raise LakehouseError(
+            f"The records of {day} have expired from bronze_patients, and silver_patients stays as it was: materialize "
+            "that day of bronze_patients from the source, then this one."
+        )
 
 
 def _patients(lakehouse: Lakehouse, records: Frame) -> Frame:

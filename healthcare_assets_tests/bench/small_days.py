@@ -156,24 +156,24 @@ def _ran(definitions: Any, job: str, day: str | None, *, in_memory: bool = False
 
 def _day() -> dict[str, Any]:
     """Two days after each other, and the seconds inside each step."""
-    from databricks_steps import launcher
     from healthcare_assets.definitions import defs
+    from healthcare_assets.steps import running
 
     definitions = defs()
     definitions.get_repository_def()
     inside: dict[str, float] = {}
     inside_cpu: dict[str, float] = {}
-    run_of_step = launcher._run
+    run_step = running.run_step
 
-    def timed(step: Any, context: Any) -> Any:
+    def timed(name: str, runtime: Any, *, day: Any) -> Any:
         began, began_cpu = time.perf_counter(), time.process_time()
         try:
-            return run_of_step(step, context)
+            return run_step(name, runtime, day=day)
         finally:
-            inside[step.name] = time.perf_counter() - began
-            inside_cpu[step.name] = time.process_time() - began_cpu
+            inside[name] = time.perf_counter() - began
+            inside_cpu[name] = time.process_time() - began_cpu
 
-    launcher._run = timed
+    running.run_step = timed
     found: dict[str, Any] = {"steps": {}}
     for which in _DAYS:
         day = (DAY if which == "first" else DAY + timedelta(days=1)).isoformat()

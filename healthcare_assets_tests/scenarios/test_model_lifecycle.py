@@ -27,7 +27,7 @@ from healthcare_assets.domain.training import train
 from healthcare_assets.errors import HealthcareError, RegistryError, SettingsError
 from healthcare_assets.resources.registry import ModelVersion
 from healthcare_assets.steps import bronze, dimension, examination, features, governance, scoring, silver, training
-from healthcare_assets.steps.champion import roll_back
+from healthcare_assets.steps.running import run_operation
 from healthcare_assets.steps.runtime import Runtime
 from healthcare_assets_tests.runtimes import runtime_at
 from healthcare_assets_tests.training_populations import made_up_population
@@ -230,7 +230,7 @@ def test_a_second_training_on_the_same_data_replaces_nobody(promoted: Runtime) -
 def test_a_better_challenger_wins_and_after_a_rollback_scoring_names_the_previous_version(replaced: Runtime) -> None:
     scoring.run(replaced, DAY)
     assert {row["model_version"] for row in _rows(replaced, PREDICTIONS)} == {"2"}
-    [report] = roll_back(replaced, who="Ada Lovelace", why="complaints from the southwest")
+    [report] = run_operation("roll_back", replaced, who="Ada Lovelace", why="complaints from the southwest")
     assert (report.metadata["champion"], report.metadata["replaced"]) == ("1", "2")
     assert {row["model_version"] for row in _rows(replaced, PREDICTIONS)} == {"2"}  # nothing is scored unasked
     scoring.run(replaced, DAY)
@@ -245,20 +245,20 @@ def test_a_better_challenger_wins_and_after_a_rollback_scoring_names_the_previou
     assert (moves[-1]["who"], moves[-1]["why"]) == ("Ada Lovelace", "complaints from the southwest")
     assert move["dagster_run_id"] == "test-run"
     with pytest.raises(RegistryError, match="No previous yet"):
-        roll_back(replaced, who="Ada Lovelace", why="a second click")
+        run_operation("roll_back", replaced, who="Ada Lovelace", why="a second click")
     assert _version(replaced, "champion") == "1"
 
 
 def test_a_rollback_without_a_name_or_a_reason_moves_nothing(replaced: Runtime) -> None:
     for who, why in (("", "a reason"), ("somebody", " ")):
         with pytest.raises(SettingsError, match="who asked for it and why"):
-            roll_back(replaced, who=who, why=why)
+            run_operation("roll_back", replaced, who=who, why=why)
     assert _version(replaced, "champion") == "2"
     assert len(_rows(replaced, CHAMPION_HISTORY)) == 2
 
 
 def test_after_a_rollback_the_next_model_is_judged_against_who_is_back(replaced: Runtime) -> None:
-    roll_back(replaced, who="Ada Lovelace", why="a try")
+    run_operation("roll_back", replaced, who="Ada Lovelace", why="a try")
     training.run(replaced)
     verdict = _judged(replaced)
     assert (verdict["decision"], verdict["champion_version"]) == ("approved", "1"), verdict["reasons"]

@@ -11,6 +11,7 @@ from healthcare_assets.steps.catalogue import code_version
             "table_maintenance",
             description="The files of all tables: small ones compacted, and those deleted that no version of the "
             "retained past consists of. No row of any table changes.",
+            deps=["data_retention"],
             group_name="maintenance",
             owners=[DATA_ENGINEERING],
             kinds={"deltalake"},

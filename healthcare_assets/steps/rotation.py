@@ -1,0 +1,116 @@
+"""A new key on top of the pseudonyms: every table is re-keyed, and history stays joined, without any patient's id."""
+
+from collections.abc import Iterator
+from datetime import date
+from functools import partial
+
+from healthcare_assets.domain.audit import AUDIT_TRAIL, KEYS
+from healthcare_assets.domain.columns import PARTITION_COLUMN, PATIENT_KEY, Table
+from healthcare_assets.domain.deidentification import pseudonymiser
+from healthcare_assets.errors import SettingsError
+from healthcare_assets.resources.audit_rows import recorded_keys
+from healthcare_assets.resources.lakehouse import Frame, Lakehouse
+from healthcare_assets.resources.pseudonym_key import (
+    Keys,
+    adopt_next_key,
+    configured_keys,
+    fingerprints,
+    next_key,
+)
+from healthcare_assets.steps.patient_tables import PATIENT_TABLES, rewrite
+from healthcare_assets.steps.recording import record
+from healthcare_assets.steps.report import AssetReport, StepReport
+from healthcare_assets.steps.runtime import Runtime
+
+
+def operate(runtime: Runtime, *, who: str, why: str) -> StepReport:
+    """Re-key every table, and make the past with the old pseudonyms unreadable.
+
+    While it is unfinished no step runs; begun again, it goes on where it ended. SettingsError when there is no next
+    key, or nothing to re-key.
+    """
+    lakehouse = runtime.lakehouse
+    old, new = _keys(runtime)
+    *_, mark = fingerprints(new)
+    state = recorded_keys(lakehouse)
+    if state is not None and not state.rotation_unfinished:
+        detail = {KEYS: fingerprints(new), "instead_of": fingerprints(old)}
+        record(runtime, "re-keying", _subject(), who=who, why=why, detail=detail)
+    rows = sum(_re_keyed(runtime, table, key=new[-1], mark=mark) for table in PATIENT_TABLES)
+    for table in PATIENT_TABLES:
+        lakehouse.forget_past(table)
+    left_to_do = adopt_next_key(runtime.settings, new)
+    head = record(
+        runtime,
+        "re-keyed",
+        _subject(),
+        who=who,
+        why=why,
+        written={name: version for name, version in lakehouse.journal.written.items() if name != AUDIT_TRAIL.name},
+        detail={KEYS: fingerprints(new), "rows": rows},
+    )
+    runtime.log(f"{rows} rows are re-keyed. {left_to_do}".strip())
+    return (
+        AssetReport(
+            asset=AUDIT_TRAIL.name,
+            location=lakehouse.location(AUDIT_TRAIL),
+            rows_in_table=head.sequence,
+            metadata={"rows_re_keyed": rows, "who": who, "why": why, "audit_entry": str(head), "to_do": left_to_do},
+        ),
+    )
+
+
+def _keys(runtime: Runtime) -> tuple[Keys, Keys]:
+    """The keys before and after; those of a rotation that is under way are on record."""
+    settings, state = runtime.settings, recorded_keys(runtime.lakehouse)
+    if state is None:
+        raise SettingsError(
+            "No pseudonym has been made yet, so that there is nothing to re-key: to begin with another key, put it in "
+            "the place of the present one."
+        )
+    if not state.rotation_unfinished:
+        old = runtime.pseudonym_keys
+        return old, (*old, next_key(settings))
+    configured = configured_keys(settings, made=False)
+    # Killed after the new key was put beside the others, it is not the next one any more.
+    new = configured if fingerprints(configured) == state.fingerprints else (*configured, next_key(settings))
+    if fingerprints(new) != state.fingerprints:
+        raise SettingsError(
+            "The unfinished rotation of the pseudonym key was begun with another next key: put that one back "
+            f"(fingerprint {state.fingerprints[-1]}), and run it again."
+        )
+    return new[:-1], new
+
+
+def _re_keyed(runtime: Runtime, table: Table, *, key: bytes, mark: str) -> int:
+    """Re-key what has not been; a commit of each part bears a note, so that none is re-keyed twice."""
+    lakehouse = runtime.lakehouse
+    done = set(lakehouse.notes(table))
+    change = partial(_with_new_keys, lakehouse, table, key)
+    rows = 0
+    for day in _parts(lakehouse, table):
+        note = f"re-keyed {mark}" if day is None else f"re-keyed {mark} {day.isoformat()}"
+        if note not in done:
+            rows += rewrite(lakehouse, table, change, day=day, note=note)
+    runtime.log(f"{table.name} is re-keyed: {rows} rows.")
+    return rows
+
+
+def _with_new_keys(lakehouse: Lakehouse, table: Table, key: bytes, frame: Frame) -> Frame:
+    columns = [column for column in table.columns if not (table.daily and column.name == PARTITION_COLUMN)]
+    return lakehouse.map_batches(
+        frame.select(*(column.name for column in columns)),
+        pseudonymiser(key, column=PATIENT_KEY.name),
+        columns=columns,
+    )
+
+
+def _parts(lakehouse: Lakehouse, table: Table) -> Iterator[date | None]:
+    if table.daily:
+        yield from lakehouse.days(table)
+    elif lakehouse.version(table) is not None:
+        yield None
+
+
+def _subject() -> str:
+    return ", ".join(table.name for table in PATIENT_TABLES)

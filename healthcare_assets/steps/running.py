@@ -1,0 +1,92 @@
+"""Running a step, or what a person asks for, so that it goes on record: the one way in which either is run."""
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from datetime import date
+from importlib import import_module
+
+from healthcare_assets.domain.audit import AUDIT_TRAIL, KEYS, Head
+from healthcare_assets.errors import HealthcareError, SettingsError
+from healthcare_assets.resources.audit_rows import recorded_keys
+from healthcare_assets.resources.pseudonym_key import fingerprints
+from healthcare_assets.steps.catalogue import OPERATIONS, STEPS, Step
+from healthcare_assets.steps.recording import record
+from healthcare_assets.steps.report import AssetReport, StepReport
+from healthcare_assets.steps.runtime import Runtime
+
+_VERIFICATION = "audit"
+
+
+def run_step(name: str, runtime: Runtime, *, day: date | None) -> StepReport:
+    """Run the step, and record it with the versions of the tables that it read and wrote.
+
+    A step that fails is recorded too where that is possible: it may have written some of its tables. Raises what the
+    step raises, and LakehouseError when it cannot be recorded; it is repeated then, and replaces what it wrote.
+    """
+    step = STEPS[name]
+    _check_no_rotation(runtime, step)
+    run: Callable[..., StepReport] = import_module(step.module).run
+    journal = runtime.lakehouse.journal
+    journal.begin()
+    subject = ", ".join(step.assets)
+    try:
+        report = run(runtime, day) if step.daily else run(runtime)
+    except Exception as error:
+        # The first fault is told, whatever becomes of its entry.
+        with suppress(HealthcareError):
+            record(
+                runtime,
+                "failed",
+                subject,
+                day=day,
+                read=_but_the_trail(journal.read),
+                written=_but_the_trail(journal.written),
+                # Not the sentence: what others raise may quote a record.
+                detail={"error": type(error).__name__},
+            )
+        raise
+    head = record(
+        runtime,
+        "materialized",
+        subject,
+        day=day,
+        read=_but_the_trail(journal.read),
+        written=_but_the_trail(journal.written),
+        detail={
+            "rows": {asset.asset: asset.rows for asset in report if asset.rows is not None},
+            **({KEYS: fingerprints(runtime.pseudonym_keys)} if step.pseudonymises else {}),
+        },
+    )
+    return tuple(_with_entry(asset, head) for asset in report)
+
+
+def run_operation(name: str, runtime: Runtime, *, who: str, why: str) -> StepReport:
+    """Do what a person asks for; the operation itself puts it on record. SettingsError without a name and a reason."""
+    operation = OPERATIONS[name]
+    who, why = who.strip(), why.strip()
+    if not who or not why:
+        raise SettingsError(
+            f"{operation.title} goes on record with who asked for it and why: give both, and run it again."
+        )
+    operate: Callable[..., StepReport] = import_module(operation.module).operate
+    runtime.lakehouse.journal.begin()
+    return operate(runtime, who=who, why=why)
+
+
+def _check_no_rotation(runtime: Runtime, step: Step) -> None:
+    """Half of the tables have other pseudonyms meanwhile: what is joined now would be lost."""
+    keys = None if step.name == _VERIFICATION else recorded_keys(runtime.lakehouse)
+    if keys is not None and keys.rotation_unfinished:
+        raise SettingsError(
+            "A rotation of the pseudonym key is unfinished, and some tables have other pseudonyms than others: run the "
+            "job rotate_pseudonym_key until it succeeds (it goes on where it ended), then run this step again."
+        )
+
+
+def _but_the_trail(versions: Mapping[str, int]) -> dict[str, int]:
+    return {name: version for name, version in versions.items() if name != AUDIT_TRAIL.name}
+
+
+def _with_entry(asset: AssetReport, head: Head) -> AssetReport:
+    return replace(asset, metadata={**asset.metadata, "audit_entry": str(head)})

@@ -1,0 +1,58 @@
+"""Small deliveries of patients and of their costs, and the runtime that reads them."""
+
+import csv
+from collections.abc import Callable, Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from healthcare_assets.domain.columns import Table
+from healthcare_assets.domain.tables import TABLES
+from healthcare_assets.resources.lakehouse import Lakehouse
+from healthcare_assets.steps.running import run_step
+from healthcare_assets.steps.runtime import Runtime
+from healthcare_assets_tests.domain.frames import GOOD_RECORD
+from healthcare_assets_tests.runtimes import runtime_at
+
+PATIENT_STEPS = ("bronze", "silver", "dimension", "features")
+
+
+def write_members(folder: Path, day: date, *records: Mapping[str, str | None]) -> None:
+    with (folder / f"members-{day}.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=list(GOOD_RECORD))
+        writer.writeheader()
+        writer.writerows([{**GOOD_RECORD, **record} for record in records])
+
+
+def write_costs(folder: Path, day: date, *lines: str) -> None:
+    text = "\n".join(["patient_id,charges,service_date", *lines, ""])
+    (folder / f"costs-{day}.csv").write_text(text, encoding="utf-8")
+
+
+def members_runtime(
+    folder: Path, lakehouse: Lakehouse | None = None, *, log: Callable[[str], None] = lambda _: None
+) -> Runtime:
+    return runtime_at(
+        folder,
+        lakehouse=lakehouse,
+        source=str(folder / "members-{date}.csv"),
+        outcomes=str(folder / "costs-{date}.csv"),
+        log=log,
+    )
+
+
+def run_days(runtime: Runtime, *days: date, steps: tuple[str, ...] = PATIENT_STEPS) -> None:
+    """On record, as a launcher runs them."""
+    for day in days:
+        for step in steps:
+            run_step(step, runtime, day=day)
+
+
+def rows_of(lakehouse: Lakehouse, table: Table) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = lakehouse.collect(lakehouse.scan(table)).to_pylist()
+    return rows
+
+
+def all_rows(lakehouse: Lakehouse) -> dict[str, list[str]]:
+    """Of every table, in an order that does not depend on how they are stored."""
+    return {table.name: sorted(map(repr, rows_of(lakehouse, table))) for table in TABLES.values()}
