@@ -21,6 +21,7 @@ def runtime_at(  # noqa: PLR0913 - each names a place
     outcomes: str | None = None,
     log: Callable[[str], None] = lambda _: None,
     key: str | None = KEY,
+    next_key: str = "",
 ) -> Runtime:
     """A runtime whose everything lies in `home`; with a lakehouse of its own when one is given."""
     variables: Mapping[str, str] = {
@@ -29,6 +30,7 @@ def runtime_at(  # noqa: PLR0913 - each names a place
         "HEALTHCARE_SOURCE_COLUMNS": str(source_columns or ""),
         "HEALTHCARE_OUTCOMES": outcomes or "",
         "HEALTHCARE_PSEUDONYM_KEY": key or "",
+        "HEALTHCARE_PSEUDONYM_KEY_NEXT": next_key,
     }
     runtime = Runtime(settings=settings_from(variables), now=NOW, run_id="test-run", log=log, code_version="test")
     if lakehouse is not None:

@@ -23,6 +23,7 @@ from deltalake.transaction import AddAction, RemoveAction
 from healthcare_assets.domain.columns import PARTITION_COLUMN, Table
 from healthcare_assets.errors import LakehouseError
 from healthcare_assets.resources.arrow_types import arrow_schema
+from healthcare_assets.resources.lakehouse import TABLE_PROPERTIES
 from healthcare_assets.resources.table_faults import CommitConflictError
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ def create(table: Table, folder: Path) -> None:
             partition_by=[PARTITION_COLUMN] if table.daily else None,
             name=table.name,
             description=table.description,
+            configuration=TABLE_PROPERTIES,
             commit_properties=CommitProperties(max_commit_retries=0),  # or it would be made a second time, as version 1
         )
 

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 Frame = nw.LazyFrame[Any]
 Stage = Callable[[KeyRange], tuple[Frame, Frame]]
 """The rows to upsert and the keys to delete of a range of keys."""
+TABLE_PROPERTIES = {"delta.dataSkippingNumIndexedCols": "0"}
+"""Of every table that is made. By default Delta keeps the least and the greatest value of each column of a file in its
+log, which would be some patient's name, and stay there after the file is gone."""
 BatchFunction = Callable[["pa.RecordBatch"], "pa.RecordBatch"]
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from healthcare_assets.domain.columns import PARTITION_COLUMN, STRUCT_FIELDS, Column, Table
+from healthcare_assets.resources.lakehouse import TABLE_PROPERTIES
 
 _SCALARS: Mapping[str, str] = {
     "string": "string",
@@ -43,5 +44,6 @@ def create_statement(table: Table, address: str, *, in_unity_catalog: bool) -> s
         )
         named = ", ".join((*table.key, f"{PARTITION_COLUMN} TIMESERIES"))
         columns += f", CONSTRAINT {table.name}_key PRIMARY KEY ({named})"
-    partition = f"PARTITIONED BY ({PARTITION_COLUMN})" if table.daily else ""
-    return f"CREATE TABLE IF NOT EXISTS {address} ({columns}) USING delta {partition}".rstrip()
+    partition = f" PARTITIONED BY ({PARTITION_COLUMN})" if table.daily else ""
+    properties = ", ".join(f"'{name}' = '{value}'" for name, value in TABLE_PROPERTIES.items())
+    return f"CREATE TABLE IF NOT EXISTS {address} ({columns}) USING delta{partition} TBLPROPERTIES ({properties})"

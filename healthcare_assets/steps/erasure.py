@@ -14,7 +14,7 @@ from healthcare_assets.domain.deidentification import PSEUDONYM_PATTERN, pseudon
 from healthcare_assets.domain.tables import BRONZE_PATIENTS
 from healthcare_assets.environments import made_folder
 from healthcare_assets.errors import SettingsError
-from healthcare_assets.steps.patient_tables import PATIENT_TABLES, rewrite
+from healthcare_assets.steps.patient_tables import PATIENT_TABLES, rewrite, versions
 from healthcare_assets.steps.recording import record
 from healthcare_assets.steps.report import AssetReport, Markdown, StepReport
 from healthcare_assets.steps.runtime import Runtime, row_count
@@ -49,7 +49,7 @@ def operate(runtime: Runtime, *, who: str, why: str) -> StepReport:
         ", ".join(name for name, rows in erased.items() if rows) or "no table had a row",
         who=who,
         why=why,
-        written={name: version for name, version in lakehouse.journal.written.items() if name != AUDIT_TRAIL.name},
+        written=versions(lakehouse, (*PATIENT_TABLES, BRONZE_PATIENTS)),
         detail={"patients": len(keys), "rows": erased},
     )
     for file in files:

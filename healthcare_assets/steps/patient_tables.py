@@ -1,6 +1,6 @@
 """What has to be done to every table that has a row a patient: days and undated tables written anew, range by range."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import date
 
 from healthcare_assets.domain.columns import PATIENT_KEY, Table
@@ -10,6 +10,12 @@ from healthcare_assets.steps.runtime import content_of, ranges_of
 
 PATIENT_TABLES: tuple[Table, ...] = tuple(table for table in TABLES.values() if PATIENT_KEY.name in table.column_names)
 """The tables that bear pseudonyms. Bronze, which bears ids, is not among them."""
+
+
+def versions(lakehouse: Lakehouse, tables: Iterable[Table] = PATIENT_TABLES) -> dict[str, int]:
+    """The tables that are there, with their versions: what goes on record of a work that was done in several goes."""
+    found = {table.name: lakehouse.version(table) for table in tables}
+    return {name: version for name, version in found.items() if version is not None}
 
 
 def rewrite(

@@ -32,7 +32,7 @@ def run(runtime: Runtime) -> StepReport:
     dropped[AUDIT_TRAIL.name] = _drop_entries(runtime)
     for name, what in dropped.items():
         if what:
-            runtime.log(f"{name}: {what} past their time are deleted.")
+            runtime.log(f"{name}: {what}, past their time, are deleted.")
     return (
         AssetReport(
             asset=ASSET,
@@ -49,7 +49,7 @@ def _drop_days(runtime: Runtime) -> dict[str, str]:
     dropped = {}
     for table in DAILY:
         days = runtime.lakehouse.drop_days(table, before=_kept_from(runtime, table))
-        dropped[table.name] = f"{len(days)} days, to {days[-1]}," if days else ""
+        dropped[table.name] = f"{len(days)} days, to {days[-1]}" if days else ""
         if days:
             record(
                 runtime,

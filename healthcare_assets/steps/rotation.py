@@ -17,7 +17,7 @@ from healthcare_assets.resources.pseudonym_key import (
     fingerprints,
     next_key,
 )
-from healthcare_assets.steps.patient_tables import PATIENT_TABLES, rewrite
+from healthcare_assets.steps.patient_tables import PATIENT_TABLES, rewrite, versions
 from healthcare_assets.steps.recording import record
 from healthcare_assets.steps.report import AssetReport, StepReport
 from healthcare_assets.steps.runtime import Runtime
@@ -46,7 +46,7 @@ def operate(runtime: Runtime, *, who: str, why: str) -> StepReport:
         _subject(),
         who=who,
         why=why,
-        written={name: version for name, version in lakehouse.journal.written.items() if name != AUDIT_TRAIL.name},
+        written=versions(lakehouse),
         detail={KEYS: fingerprints(new), "rows": rows},
     )
     runtime.log(f"{rows} rows are re-keyed. {left_to_do}".strip())
@@ -69,8 +69,13 @@ def _keys(runtime: Runtime) -> tuple[Keys, Keys]:
             "the place of the present one."
         )
     if not state.rotation_unfinished:
-        old = runtime.pseudonym_keys
-        return old, (*old, next_key(settings))
+        old, following = runtime.pseudonym_keys, next_key(settings)
+        if following == old[-1]:
+            raise SettingsError(
+                f"The next pseudonym key is in use already, so that there is nothing to re-key. "
+                f"{adopt_next_key(settings, old)} To rotate once more, set another next key then."
+            )
+        return old, (*old, following)
     configured = configured_keys(settings, made=False)
     # Killed after the new key was put beside the others, it is not the next one any more.
     new = configured if fingerprints(configured) == state.fingerprints else (*configured, next_key(settings))

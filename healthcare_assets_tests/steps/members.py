@@ -1,18 +1,19 @@
 """Small deliveries of patients and of their costs, and the runtime that reads them."""
 
 import csv
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 from healthcare_assets.domain.columns import Table
-from healthcare_assets.domain.tables import TABLES
+from healthcare_assets.domain.tables import SILVER_PATIENTS, TABLES
 from healthcare_assets.resources.lakehouse import Lakehouse
+from healthcare_assets.resources.polars_lakehouse import PolarsLakehouse
 from healthcare_assets.steps.running import run_step
 from healthcare_assets.steps.runtime import Runtime
 from healthcare_assets_tests.domain.frames import GOOD_RECORD
-from healthcare_assets_tests.runtimes import runtime_at
+from healthcare_assets_tests.runtimes import KEY, runtime_at
 
 PATIENT_STEPS = ("bronze", "silver", "dimension", "features")
 
@@ -30,15 +31,21 @@ def write_costs(folder: Path, day: date, *lines: str) -> None:
 
 
 def members_runtime(
-    folder: Path, lakehouse: Lakehouse | None = None, *, log: Callable[[str], None] = lambda _: None
+    folder: Path, lakehouse: Lakehouse | None = None, *, key: str | None = KEY, next_key: str = ""
 ) -> Runtime:
     return runtime_at(
         folder,
         lakehouse=lakehouse,
         source=str(folder / "members-{date}.csv"),
         outcomes=str(folder / "costs-{date}.csv"),
-        log=log,
+        key=key,
+        next_key=next_key,
     )
+
+
+def on_polars(lakehouse: Lakehouse) -> PolarsLakehouse:
+    """The same tables through Polars, on which they are made much faster."""
+    return PolarsLakehouse(Path(lakehouse.location(SILVER_PATIENTS)).parent)
 
 
 def run_days(runtime: Runtime, *days: date, steps: tuple[str, ...] = PATIENT_STEPS) -> None:
