@@ -75,6 +75,10 @@ lint: $(DEV_READY) ## Check format, lint rules, types and the definitions
 	$(BIN)/mypy
 	$(BIN)/dg check defs
 
+.PHONY: audit-verify
+audit-verify: $(ENGINE_READY) ## Verify that no entry of the audit trail was changed or removed
+	@$(BIN)/python -m healthcare_assets.audit
+
 # Asks the Python Packaging Advisory Database, which takes a network.
 .PHONY: audit
 audit: $(DEV_READY) ## Look for known vulnerabilities of what the locks name

@@ -94,11 +94,13 @@ class AuditTrail:
     """The last row of `champion_history`."""
     approved_versions: Sequence[str]
     """Versions that a verdict approved."""
+    chain_faults: Sequence[str] = ()
+    """What was found to be changed or missing in `audit_trail`."""
 
 
 def audit_trail_evidence(trail: AuditTrail) -> HipaaEvidence:
     """Whether it is on record what the model was made of and by what, and how the champion came to be one."""
-    faults = [*_lineage_faults(trail), *_champion_faults(trail)]
+    faults = [*_lineage_faults(trail), *_champion_faults(trail), *(f"audit_trail: {f}" for f in trail.chain_faults)]
     return HipaaEvidence(
         name=AUDIT_TRAIL_EVIDENCE,
         satisfied=not faults,

@@ -36,9 +36,9 @@ def days_kept(table: Table, rules: RetentionRules) -> int:
     return rules.patients if PATIENT_KEY.name in table.column_names else rules.records
 
 
-def kept_from(table: Table, today: date, rules: RetentionRules) -> date:
-    """The first day whose rows of the table are kept."""
-    return today - timedelta(days=days_kept(table, rules))
+def kept_from(table: Table, on: date, rules: RetentionRules) -> date:
+    """The first day whose rows of the table are kept on the given one."""
+    return on - timedelta(days=days_kept(table, rules))
 
 
 def expired_rows(table: Table, frame: Frame, *, before: date, champion: str | None) -> Frame:

@@ -7,6 +7,7 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
+from healthcare_assets.domain.audit import verify
 from healthcare_assets.domain.candidates import GLM
 from healthcare_assets.domain.columns import PARTITION_COLUMN
 from healthcare_assets.domain.comparison import compare
@@ -34,7 +35,9 @@ from healthcare_assets.domain.tables import (
 from healthcare_assets.domain.training import MEDIAN, canonical_order, population_fault
 from healthcare_assets.domain.trial import probe_faults, trial_faults
 from healthcare_assets.errors import RegistryError
+from healthcare_assets.resources.audit_rows import entries
 from healthcare_assets.resources.registry import ModelVersion
+from healthcare_assets.steps.recording import kept_head
 from healthcare_assets.steps.runtime import Runtime, counts
 from healthcare_assets.steps.training import TRAINED_FROM, data_versions, known_patients
 
@@ -216,6 +219,7 @@ def _hipaa(
         champion=champion.version if champion else None,
         last_move=max(moves, key=lambda move: move["moved_at"], default=None),
         approved_versions=lakehouse.collect(approved.select("model_version")).column(0).to_pylist(),
+        chain_faults=verify(entries(lakehouse), known_head=kept_head(runtime.settings)).faults,
     )
     return [
         columns_on_allow_list(published),

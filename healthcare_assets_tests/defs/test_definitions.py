@@ -61,7 +61,9 @@ GRAPH = {
     "model_performance": MONITORED,
     "predictions_quality_monitor": {"predictions"},
     "serving_endpoint": {"champion_history"},
-    "table_maintenance": set(),
+    "data_retention": set(),
+    "table_maintenance": {"data_retention"},
+    "audit_trail": {"table_maintenance"},
 }
 CHECKS = {
     "silver_patients": {"schema_matches_contract", "no_record_lost", "quarantine_rate", "one_row_per_patient"},
@@ -114,18 +116,18 @@ def test_every_asset_says_what_it_is(name: str, specs: dict[str, dg.AssetSpec]) 
         assert all(column.description for column in schema.columns)
 
 
-def test_the_checks_of_data_block_those_of_monitoring_watch_and_all_are_partitioned() -> None:
+def test_the_checks_of_data_block_the_others_watch_and_those_of_days_are_partitioned() -> None:
     graph = defs().resolve_asset_graph()
     blocking: dict[str, set[str]] = {}
     watching: dict[str, set[str]] = {}
     for key in graph.asset_check_keys:
         check = graph.get_check_spec(key)
-        assert check.partitions_def is not None
+        assert (check.partitions_def is None) == (key.asset_key.to_user_string() == "audit_trail")
         assert check.description
         found = blocking if check.blocking else watching
         found.setdefault(key.asset_key.to_user_string(), set()).add(key.name)
     assert blocking == CHECKS
-    assert watching == {"drift_report": WATCHING}
+    assert watching == {"drift_report": WATCHING, "audit_trail": {"audit_chain_whole", "tables_on_record"}}
 
 
 @pytest.mark.parametrize(("name", "hour"), [("daily_scoring_schedule", 2), ("daily_monitoring_schedule", 6)])
