@@ -229,10 +229,11 @@ class PolarsLakehouse:
         note: str,
     ) -> int:
         """Write the rows once, then commit them in place of the files that they replace, as often as it takes."""
+        rows = [fitted(table, frame) for frame in frames]
         self._made(table)
         with scratch_folder(self._scratch) as scratch:
             with self._blaming():
-                written = delta_files.write_files([fitted(table, frame) for frame in frames], scratch, day=day)
+                written = delta_files.write_files(rows, scratch, day=day)
 
             def attempt() -> None:
                 delta = self._made(table)
