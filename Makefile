@@ -50,6 +50,10 @@ dev: $(ENGINE_READY) ## Open the Dagster UI on 127.0.0.1:3000
 serve: $(RUN_READY) ## Answer requests with the champion on 127.0.0.1:5001
 	@$(BIN)/python -m healthcare_assets.serve
 
+.PHONY: report
+report: $(ENGINE_READY) ## Write the site with the pages that people open
+	@$(BIN)/python -m healthcare_assets.report
+
 # A file's tests stay together, since they share what is expensive to make: a Spark, a trained model.
 TEST_PROCESSES ?= 2
 .PHONY: test
