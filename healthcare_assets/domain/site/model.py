@@ -56,7 +56,7 @@ def _criteria(verdict: Mapping[str, Any]) -> str:
         )
         for criterion in verdict["criteria"]
     ]
-    head = ("criterion", "value", "95 % interval", "must be", "", "in words")
+    head = ("criterion", "value", "95 % interval", "must be", "result", "in words")
     return f'<div class="wide long">{table("Criteria", head, rows, words=(4, 5))}</div>\n'
 
 
