@@ -116,6 +116,8 @@ def asset_result(report: "AssetReport") -> "dg.MaterializeResult[None]":
     """What a step reports of an asset, as Dagster's own result: the same wherever the step ran."""
     metadata: dict[str, dg.MetadataValue] = {name: _metadata_value(entry) for name, entry in report.metadata.items()}
     metadata["location"] = dg.MetadataValue.path(report.location)
+    if lineage := column_lineage(report.asset):
+        metadata["dagster/column_lineage"] = dg.MetadataValue.column_lineage(lineage)
     if report.rows is not None:
         metadata["dagster/partition_row_count"] = dg.MetadataValue.int(report.rows)
     if report.rows_in_table is not None:
@@ -135,6 +137,20 @@ def asset_result(report: "AssetReport") -> "dg.MaterializeResult[None]":
             for check in report.checks
         ],
         data_version=dg.DataVersion(report.data_version) if report.data_version else None,
+    )
+
+
+def column_lineage(asset: str) -> dg.TableColumnLineage | None:
+    """Which columns of other assets each column of the asset is made from; None for what is no such table."""
+    from healthcare_assets.domain.lineage import LINEAGE
+
+    if asset not in LINEAGE:
+        return None
+    return dg.TableColumnLineage(
+        {
+            column: [dg.TableColumnDep(asset_key=table, column_name=origin) for table, origin in origins]
+            for column, origins in LINEAGE[asset].items()
+        }
     )
 
 
