@@ -72,6 +72,10 @@ bench: $(DEV_READY) ## Measure here and now: whole days by the number of records
 bench-tables: $(DEV_READY) ## Write the documents' tables anew from the newest measurements
 	@$(BIN)/python -m healthcare_assets_tests.bench.published
 
+.PHONY: reference
+reference: $(DEV_READY) ## Write the reference of tables, checks and errors anew from the code
+	@$(BIN)/python -m healthcare_assets_tests.documents.reference
+
 .PHONY: lint
 lint: $(DEV_READY) ## Check format, lint rules, types and the definitions
 	$(BIN)/ruff format --check .

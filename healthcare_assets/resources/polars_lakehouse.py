@@ -117,6 +117,20 @@ class PolarsLakehouse:
         check_dated(table, daily=False, operation="append")
         return self._write(table, [frame], replaces=lambda _: False, note="append")
 
+    def append_next(self, table: Table, stage: Callable[[], tuple[Frame, int]]) -> None:
+        check_dated(table, daily=False, operation="append_next")
+
+        def attempt() -> None:
+            delta = self._made(table)  # opened before the stage reads it: every later commit is a conflict
+            frame, _ = stage()
+            with scratch_folder(self._scratch) as scratch:
+                written = delta_files.write_files([fitted(table, frame)], scratch)
+                version = delta_files.commit(delta, self._folder(table), written, removed=(), note="append")
+            self.journal.has_written(table.name, lambda: version)
+
+        with self._sole_updater(table):
+            retry_on_conflict(table, self.location(table), attempt)
+
     def drop_days(self, table: Table, *, before: date) -> list[date]:
         check_dated(table, daily=True, operation="drop_days")
         dropped = [day for day in self.days(table) if day < before]

@@ -1,7 +1,7 @@
 """The lakehouse on Spark with Delta Lake: a Spark of this machine, a Spark Connect server, or a Databricks cluster."""
 
 import atexit
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import date
 from functools import cached_property
@@ -45,10 +45,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 _RANK, _PART = "__rank", "__part"
-_NOTE = " "
-"""Between the mark of a commit, by which it is found right after it was made, and the writer's note."""
-_HISTORY = 100
-"""How many commits back our own is looked for, right after it was made."""
+_HISTORY = 100  # commits back, among which our own is looked for right after it was made
 
 
 class SparkLakehouse:
@@ -112,6 +109,23 @@ class SparkLakehouse:
     def append(self, table: Table, frame: Frame) -> int:
         check_dated(table, daily=False, operation="append")
         return self._write(table, fitted(frame, table.columns, subject=f"The frame for {table.name}"), replaced=None)
+
+    def append_next(self, table: Table, stage: Callable[[], tuple[Frame, int]]) -> None:
+        check_dated(table, daily=False, operation="append_next")
+
+        def attempt() -> None:
+            with self._blaming():
+                self._make(table)
+                frame, number = stage()
+                mark = uuid4().hex
+                rows = fitted(frame, table.columns, subject=f"The frame for {table.name}")
+                # Delta takes a number of an application once: it leaves out a second write, or fails it as a conflict.
+                once = {"userMetadata": mark, "txnAppId": table.name, "txnVersion": str(number)}
+                rows.writeTo(self._address(table)).options(**once).append()
+                if not self._rows_written(table, mark):
+                    raise CommitConflictError(f"{table.name} has a number {number} already")
+
+        retry_on_conflict(table, self.location(table), attempt)
 
     def drop_days(self, table: Table, *, before: date) -> list[date]:
         check_dated(table, daily=True, operation="drop_days")
@@ -231,9 +245,7 @@ class SparkLakehouse:
         with self._blaming():
             if self._stored(table) is None:
                 return []
-            history = self.session.sql(f"DESCRIBE HISTORY {self._address(table)}")
-            noted = history.filter(history["userMetadata"].isNotNull()).select("userMetadata").collect()
-        return [_without_mark(row["userMetadata"]) for row in noted]
+            return spark_maintenance.notes(self.session, self._address(table))
 
     def forget_past(self, table: Table) -> None:
         if self._stored(table) is not None:
@@ -257,7 +269,7 @@ class SparkLakehouse:
         def attempt() -> int:
             with self._blaming():
                 self._make(table)
-                mark = f"{uuid4().hex}{_NOTE}{note or ''}"
+                mark = f"{uuid4().hex}{spark_maintenance.NOTE}{note or ''}"
                 writer = rows.writeTo(self._address(table)).option("userMetadata", mark)
                 if replaced is None:
                     writer.append()
@@ -306,7 +318,3 @@ class SparkLakehouse:
             if told is None:
                 raise
             raise told from error
-
-
-def _without_mark(noted: str) -> str:
-    return noted.partition(_NOTE)[2]
