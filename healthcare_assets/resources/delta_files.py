@@ -87,7 +87,7 @@ def stored_files(delta: DeltaTable) -> list[DataFile]:
 
 
 def damaged_file(root: Path) -> tuple[str, DataFile] | None:
-    """A table below `root` and a file of it that is gone, or is not of the size that it was written with.
+    """A table below `root` and a file of it that is gone, has another size than it was written with, or is unreadable.
 
     Polars names neither the table nor, for most faults, the file that it failed on.
     """
@@ -95,9 +95,18 @@ def damaged_file(root: Path) -> tuple[str, DataFile] | None:
         with suppress(DeltaError):  # a table whose log is damaged says so when it is opened
             for file in stored_files(DeltaTable(log.parent)):
                 path = log.parent / file.path
-                if not path.is_file() or path.stat().st_size != file.size:
+                if not path.is_file() or path.stat().st_size != file.size or not _is_readable(path):
                     return log.parent.name, file
     return None
+
+
+def _is_readable(path: Path) -> bool:
+    """Reads the whole file, for whoever has a fault to explain already."""
+    try:
+        pl.scan_parquet(path).collect(engine="streaming")
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
+        return False
+    return True
 
 
 def write_files(frames: Iterable[pl.LazyFrame], folder: Path, *, day: date | None = None) -> WrittenFiles:

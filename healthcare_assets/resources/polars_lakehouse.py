@@ -35,6 +35,7 @@ from healthcare_assets.resources.polars_stream import streamed
 from healthcare_assets.resources.scratch import scratch_folder, write_batches
 from healthcare_assets.resources.table_faults import (
     check_dated,
+    check_log_is_whole,
     check_no_data_without_log,
     check_stored_columns,
     retry_on_conflict,
@@ -272,6 +273,7 @@ class PolarsLakehouse:
     def _opened(self, table: Table) -> DeltaTable | None:
         """The table at its latest version, or None when there is none."""
         folder = self._folder(table)
+        check_log_is_whole(table, folder)
         try:
             delta = LocalDeltaTable(folder)
         except TableNotFoundError:
@@ -309,7 +311,7 @@ class PolarsLakehouse:
         """A fault in a file of a table is told as that table's."""
         try:
             yield
-        except (pl.exceptions.ComputeError, FileNotFoundError) as error:
+        except (pl.exceptions.ComputeError, pl.exceptions.PanicException, FileNotFoundError) as error:
             damaged = delta_files.damaged_file(self.root)
             if damaged is None:
                 raise
