@@ -179,7 +179,7 @@ class PolarsLakehouse:
     def compact(self, table: Table, *, rules: MaintenanceRules) -> Compaction | None:
         def attempt() -> Compaction | None:
             delta = self._opened(table)
-            return None if delta is None else delta_maintenance.compact(delta, rules=rules)
+            return None if delta is None else delta_maintenance.compact(delta, self._folder(table), rules=rules)
 
         with self._sole_updater(table):  # an update under way would have to begin anew
             return retry_on_conflict(table, self.location(table), attempt)

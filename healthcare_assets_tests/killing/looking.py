@@ -13,6 +13,7 @@ from healthcare_assets.domain.columns import PARTITION_COLUMN, Table
 from healthcare_assets.domain.tables import CHAMPION_HISTORY, GOVERNANCE_VERDICT, TABLES, TRAINING_PATIENTS
 from healthcare_assets.environments import settings_from
 from healthcare_assets.errors import HealthcareError
+from healthcare_assets.resources import delta_maintenance
 from healthcare_assets.resources.polars_lakehouse import LocalDeltaTable, PolarsLakehouse
 from healthcare_assets.resources.registry import ModelRegistry
 from healthcare_assets.steps.governance import CARD, card_folder
@@ -134,7 +135,7 @@ def _lying_about(home: Path) -> list[str]:
     """Files and folders in the making that are nobody's any more."""
     scratch = home / "lakehouse" / ".scratch"
     folders = [path for path in scratch.iterdir() if path.is_dir()] if scratch.exists() else []
-    unfinished = [path for ending in ("*.tmp", "*.unfinished", "*#*") for path in home.rglob(ending)]
+    unfinished = [path for ending in ("*.tmp", "*.unfinished") for path in home.rglob(ending)]
     return sorted(str(path.relative_to(home)) for path in (*folders, *unfinished))
 
 
@@ -144,8 +145,8 @@ def unneeded_files(root: Path) -> list[str]:
     for log in sorted(root.glob("*/_delta_log")):
         delta = DeltaTable(log.parent)
         delta.vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False, full=True)
+        delta_maintenance.delete_staged(log.parent, older_than_days=0)
         needed = set(LocalDeltaTable(log.parent).file_uris())
-        left += [
-            str(path) for path in log.parent.rglob("*.parquet") if str(path) not in needed and log not in path.parents
-        ]
+        data = [path for path in log.parent.rglob("*.parquet*") if log not in path.parents]
+        left += [str(path) for path in (*data, *log.glob("*#*")) if str(path) not in needed]
     return left
