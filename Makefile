@@ -62,6 +62,12 @@ test: $(DEV_READY) delta-jars emulator ## Run the whole suite
 	@test -f $(EMULATOR_READY) || echo "The Databricks emulator is not installed: the tests on a workspace are left out."
 	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile
 
+TRIALS ?= 200
+SEED ?= 1
+.PHONY: trials
+trials: $(DEV_READY) ## Kill jobs at random moments, and say what was found
+	@$(BIN)/python -W ignore -m healthcare_assets_tests.killing --trials $(TRIALS) --seed $(SEED)
+
 # Deliveries and tables of the measurements stay there for the next ones; `make clean` removes them.
 BENCH_FOLDER ?= .bench
 .PHONY: bench

@@ -211,7 +211,7 @@ class PolarsLakehouse:
             delta = self._opened(table)
             if delta is None:
                 return None
-            compaction = delta_maintenance.compact(delta, rules=rules)
+            compaction = delta_maintenance.compact(delta, self._folder(table), rules=rules)
             self.journal.has_written(table.name, lambda: self.version(table))
             return compaction
 
@@ -222,7 +222,7 @@ class PolarsLakehouse:
         delta = self._opened(table)
         if delta is not None:
             with self._sole_updater(table):
-                delta_maintenance.forget_past(delta)
+                delta_maintenance.forget_past(delta, self._folder(table))
             self.journal.has_written(table.name, lambda: self.version(table))
 
     def collect(self, frame: Frame) -> pa.Table:
