@@ -31,6 +31,7 @@ from healthcare_assets.resources.compaction import Compaction
 from healthcare_assets.resources.delta_merge import DELETED, merge
 from healthcare_assets.resources.lakehouse import BatchFunction, Frame, Stage
 from healthcare_assets.resources.polars_stream import streamed
+from healthcare_assets.resources.private_folder import keep_private
 from healthcare_assets.resources.scratch import scratch_folder, write_batches
 from healthcare_assets.resources.table_faults import (
     check_dated,
@@ -229,6 +230,7 @@ class PolarsLakehouse:
 
     def _made(self, table: Table) -> DeltaTable:
         """The table at its latest version, made when there is none."""
+        keep_private(table, self._folder(table))
         delta = self._opened(table)
         if delta is not None:
             return delta

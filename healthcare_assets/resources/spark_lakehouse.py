@@ -26,6 +26,7 @@ from healthcare_assets.resources.arrow_types import (
 )
 from healthcare_assets.resources.compaction import Compaction
 from healthcare_assets.resources.lakehouse import BatchFunction, Frame, Stage
+from healthcare_assets.resources.private_folder import keep_private
 from healthcare_assets.resources.scratch import scratch_folder, write_batches
 from healthcare_assets.resources.spark_ddl import SPARK_TYPES, columns_ddl, create_statement
 from healthcare_assets.resources.spark_faults import blame, is_absent, is_conflict, spark_errors
@@ -201,6 +202,8 @@ class SparkLakehouse:
 
     def _make(self, table: Table) -> None:
         """Make the empty table, unless it is there. A race of two is a conflict for the second."""
+        if self.root.startswith("/"):
+            keep_private(table, Path(self.location(table)))
         if self._stored(table) is None:
             self.session.sql(create_statement(table, self._address(table), in_unity_catalog=self._in_unity_catalog))
             if self._stored(table) is None:  # what is there already is not yet a table
