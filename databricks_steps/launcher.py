@@ -40,7 +40,7 @@ class InProcessStepLauncher:
         Raises dg.Failure, without retries, with the sentence of an error that was written for the user.
         """
         spec = STEPS[step]
-        with telling():
+        with telling(), withholding(step):
             report = _run(spec, context)
         for asset in report:
             yield asset_result(asset)
@@ -52,7 +52,7 @@ class InProcessStepLauncher:
         """
         from healthcare_assets.steps.champion import roll_back
 
-        with telling():
+        with telling(), withholding("roll_back"):
             report = roll_back(_runtime(context, step="governance"), who=who, why=why)
         for asset in report:
             metadata = asset_result(asset).metadata
@@ -67,6 +67,25 @@ def telling() -> Iterator[None]:
     except HealthcareError as error:
         # The sentence says it all; the cause, which Dagster would print and store, may quote a patient's record.
         raise dg.Failure(description=str(error), allow_retries=False) from None
+
+
+@contextmanager
+def withholding(step: str) -> Iterator[None]:
+    """An error that nobody foresaw fails the step too, and is told by its kind and place: it may quote a record."""
+    try:
+        yield
+    except HealthcareError:
+        raise
+    except BaseException as error:
+        from healthcare_assets.steps.fault import is_fault, places, summary
+
+        if not is_fault(error):
+            raise
+        raise dg.Failure(
+            description=f"The step {step} stopped with an unexpected {summary(error)}. What it says is left out, since "
+            "it may quote a record; docs/sources.md tells how who may read bronze sees it.",
+            metadata={"traceback": dg.MetadataValue.md(f"```\n{places(error)}\n```")},
+        ) from None
 
 
 def _run(step: Step, context: dg.AssetExecutionContext) -> "StepReport":
