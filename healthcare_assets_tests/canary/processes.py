@@ -79,17 +79,21 @@ def run(module: str, *, variables: Mapping[str, str], said: Path, stdin: str = "
 
 
 @contextmanager
-def running(command: Sequence[str], *, variables: Mapping[str, str], said: Path) -> Iterator[subprocess.Popen[bytes]]:
+def running(
+    command: Sequence[str], *, variables: Mapping[str, str], said: Path, stop: signal.Signals = signal.SIGINT
+) -> Iterator[None]:
     """The command in a process of its own, told to stop on leaving; everything that it says is added to the file."""
     with said.open("ab") as file:
         process = subprocess.Popen(
             command, cwd=ROOT, env=environment(variables), stdout=file, stderr=subprocess.STDOUT, start_new_session=True
         )
     try:
-        yield process
+        yield
     finally:
-        process.send_signal(signal.SIGINT)
+        process.send_signal(stop)
         process.wait(timeout=_TO_STOP_S)
+        with suppress(ProcessLookupError):  # nothing that it started is left
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def until(look: Callable[[], Found | None], what: str) -> Found:
