@@ -23,8 +23,8 @@ from databricks_steps.messages import FolderMessageWriter
 from databricks_steps.order import FORWARDED, ROLL_BACK, Fault, Order, message_of
 from healthcare_assets.environments import ENVIRONMENTS, Settings, settings_from
 from healthcare_assets.errors import HealthcareError
+from healthcare_assets.resources.fault import is_fault, places
 from healthcare_assets.steps.catalogue import STEPS
-from healthcare_assets.steps.fault import is_fault, places
 from healthcare_assets.steps.report import AssetReport, StepReport
 from healthcare_assets.steps.runtime import Runtime
 

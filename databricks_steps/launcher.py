@@ -77,7 +77,7 @@ def withholding(step: str) -> Iterator[None]:
     except HealthcareError:
         raise
     except BaseException as error:
-        from healthcare_assets.steps.fault import is_fault, places, summary
+        from healthcare_assets.resources.fault import is_fault, places, summary
 
         if not is_fault(error):
             raise

@@ -12,8 +12,8 @@ from dagster._core.execution.plan.objects import StepFailureData
 from databricks_steps.launcher import withholding
 from healthcare_assets.definitions import defs
 from healthcare_assets.errors import SourceError
+from healthcare_assets.resources.fault import summary
 from healthcare_assets.steps import bronze
-from healthcare_assets.steps.fault import summary
 
 
 def _failed(home: Path, fail: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> tuple[StepFailureData, str]:

@@ -1,7 +1,7 @@
 """What is told of an error that nobody foresaw: its kinds and places, and nothing of what it says.
 
-Polars, Arrow, Spark and Python itself quote the value that they could not handle: of a step it may be a patient's. What
-Dagster stores of a failed step is kept longer than that patient's records, and is read by more people.
+Polars, Arrow, Spark and Python itself quote the value that they could not handle: of a step or a request it may be a
+patient's. What Dagster stores of a failed step is kept longer than that patient's records, and is read by more people.
 """
 
 import os
