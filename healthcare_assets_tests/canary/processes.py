@@ -18,8 +18,8 @@ Found = TypeVar("Found")
 
 ROOT = Path(__file__).parents[2]
 _PAUSE_S = 0.05
-_PATIENCE_S = 180
-_TO_STOP_S = 60
+_PATIENCE_S = 300
+_TO_STOP_S = 120
 _LISTENING = "0A"
 
 
