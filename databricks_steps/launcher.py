@@ -43,7 +43,7 @@ class InProcessStepLauncher:
         from healthcare_assets.steps.running import run_step
 
         day = date.fromisoformat(context.partition_key) if STEPS[step].daily else None
-        with telling():
+        with telling(), withholding(step):
             report = run_step(step, _runtime(context, step), day=day)
         for asset in report:
             yield asset_result(asset)
@@ -55,7 +55,7 @@ class InProcessStepLauncher:
         """
         from healthcare_assets.steps.running import run_operation
 
-        with telling():
+        with telling(), withholding(operation):
             reports = run_operation(operation, _runtime(context, operation), who=who, why=why)
         for report in reports:
             show(context, report)
@@ -97,6 +97,25 @@ def telling() -> Iterator[None]:
     except HealthcareError as error:
         # The sentence says it all; the cause, which Dagster would print and store, may quote a patient's record.
         raise dg.Failure(description=str(error), allow_retries=False) from None
+
+
+@contextmanager
+def withholding(step: str) -> Iterator[None]:
+    """An error that nobody foresaw fails the step too, and is told by its kind and place: it may quote a record."""
+    try:
+        yield
+    except HealthcareError:
+        raise
+    except BaseException as error:
+        from healthcare_assets.resources.fault import is_fault, places, summary
+
+        if not is_fault(error):
+            raise
+        raise dg.Failure(
+            description=f"The step {step} stopped with an unexpected {summary(error)}. What it says is left out, since "
+            "it may quote a record; docs/sources.md tells how who may read bronze sees it.",
+            metadata={"traceback": dg.MetadataValue.md(f"```\n{places(error)}\n```")},
+        ) from None
 
 
 def _runtime(context: dg.AssetExecutionContext | dg.OpExecutionContext, name: str) -> "Runtime":

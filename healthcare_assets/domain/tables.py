@@ -113,6 +113,7 @@ BRONZE_PATIENTS = Table(
         DAY,
     ),
     key=("source_row",),
+    identifying=True,
 )
 
 SILVER_PATIENTS = Table(

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 from uuid import uuid4
 
 import polars as pl
@@ -27,6 +28,7 @@ from healthcare_assets.resources.lakehouse import TABLE_PROPERTIES
 from healthcare_assets.resources.table_faults import CommitConflictError
 
 if TYPE_CHECKING:
+    from deltalake.table import FilePruningPredicateType, FilterType
     from polars.io.partition import SinkedPathsCallbackArgs
 
 ROWS_PER_FILE = 2_000_000
@@ -59,6 +61,23 @@ class WrittenFiles:
     @property
     def rows(self) -> int:
         return sum(file.rows for file in self.files)
+
+
+class LocalDeltaTable(DeltaTable):
+    """A table in a folder of this machine, its files as paths.
+
+    `deltalake` gives percent-encoded URIs without a scheme, which Polars takes for paths: it then finds no file below a
+    folder whose name has a blank or an umlaut.
+    """
+
+    def file_uris(
+        self,
+        partition_filters: "FilterType | None" = None,
+        *,
+        file_pruning_predicate: "FilePruningPredicateType | None" = None,
+    ) -> list[str]:
+        uris = super().file_uris(partition_filters, file_pruning_predicate=file_pruning_predicate)
+        return [unquote(uri) for uri in uris]
 
 
 def create(table: Table, folder: Path) -> None:

@@ -26,6 +26,7 @@ from healthcare_assets.resources.arrow_types import (
 from healthcare_assets.resources.compaction import Compaction
 from healthcare_assets.resources.journal import Journal
 from healthcare_assets.resources.lakehouse import BatchFunction, Frame, Stage
+from healthcare_assets.resources.private_folder import keep_private
 from healthcare_assets.resources.scratch import scratch_folder, write_batches
 from healthcare_assets.resources.spark_ddl import columns_ddl, create_statement
 from healthcare_assets.resources.spark_faults import blame, is_absent, is_conflict, spark_errors
@@ -130,9 +131,15 @@ class SparkLakehouse:
     def drop_days(self, table: Table, *, before: date) -> list[date]:
         check_dated(table, daily=True, operation="drop_days")
         dropped = [day for day in self.days(table) if day < before]
+        earlier = f"{PARTITION_COLUMN} < DATE '{before.isoformat()}'"
+
+        def attempt() -> None:
+            with self._blaming():
+                self.session.sql(f"DELETE FROM {self._address(table)} WHERE {earlier}").collect()  # noqa: S608 (a date)
+
         if dropped:
-            earlier = f"{PARTITION_COLUMN} < DATE '{before.isoformat()}'"
-            self._changed(table, f"DELETE FROM {self._address(table)} WHERE {earlier}")  # noqa: S608 (a date)
+            retry_on_conflict(table, self.location(table), attempt)
+            self.journal.has_written(table.name, lambda: self.version(table))
         return dropped
 
     def update(self, table: Table, stage: Stage, ranges: Sequence[KeyRange] = (EVERY_KEY,)) -> int:
@@ -236,6 +243,8 @@ class SparkLakehouse:
 
     def _make(self, table: Table) -> None:
         """Make the empty table, unless it is there. A race of two is a conflict for the second."""
+        if self.root.startswith("/"):
+            keep_private(table, Path(self.location(table)))
         if self._stored(table) is None:
             self.session.sql(create_statement(table, self._address(table), in_unity_catalog=self._in_unity_catalog))
             if self._stored(table) is None:  # what is there already is not yet a table
@@ -252,16 +261,6 @@ class SparkLakehouse:
             with self._blaming():
                 spark_maintenance.forget_past(self.session, self._address(table))
             self.journal.has_written(table.name, lambda: self.version(table))
-
-    def _changed(self, table: Table, statement: str) -> None:
-        """Run a statement that changes rows of the table, as often as it takes."""
-
-        def attempt() -> None:
-            with self._blaming():
-                self.session.sql(statement).collect()
-
-        retry_on_conflict(table, self.location(table), attempt)
-        self.journal.has_written(table.name, lambda: self.version(table))
 
     def _write(
         self, table: Table, rows: "DataFrame", *, replaced: "SparkColumn | None", note: str | None = None

@@ -10,6 +10,7 @@ from healthcare_assets.domain.audit import AUDIT_TRAIL, KEYS, Head
 from healthcare_assets.errors import SettingsError
 from healthcare_assets.resources.audit_rows import recorded_keys
 from healthcare_assets.resources.disk_faults import telling_of_the_disk
+from healthcare_assets.resources.fault import is_fault
 from healthcare_assets.resources.pseudonym_key import fingerprints
 from healthcare_assets.steps.catalogue import OPERATIONS, STEPS, Step
 from healthcare_assets.steps.recording import record
@@ -34,7 +35,9 @@ def run_step(name: str, runtime: Runtime, *, day: date | None) -> StepReport:
     try:
         with telling_of_the_disk(runtime.settings.home):
             report = run(runtime, day) if step.daily else run(runtime)
-    except Exception as error:
+    except BaseException as error:
+        if not is_fault(error):
+            raise
         # The first fault is told, whatever becomes of its entry.
         with suppress(Exception):
             record(

@@ -14,7 +14,8 @@ from healthcare_assets.domain.tables import CHAMPION_HISTORY, GOVERNANCE_VERDICT
 from healthcare_assets.environments import settings_from
 from healthcare_assets.errors import HealthcareError
 from healthcare_assets.resources import delta_maintenance
-from healthcare_assets.resources.polars_lakehouse import LocalDeltaTable, PolarsLakehouse
+from healthcare_assets.resources.delta_files import LocalDeltaTable
+from healthcare_assets.resources.polars_lakehouse import PolarsLakehouse
 from healthcare_assets.resources.registry import ModelRegistry
 from healthcare_assets.steps.governance import CARD, card_folder
 
