@@ -16,7 +16,9 @@ from healthcare_assets_tests.runtimes import NOW, runtime_at
 def _with_moves(home: Path, number: int) -> None:
     lakehouse = runtime_at(home).lakehouse
     for move in range(number):
-        lakehouse.append(CHAMPION_HISTORY, frame_of(lakehouse, CHAMPION_HISTORY, [{"move_id": str(move), "moved_at": NOW}]))
+        lakehouse.append(
+            CHAMPION_HISTORY, frame_of(lakehouse, CHAMPION_HISTORY, [{"move_id": str(move), "moved_at": NOW}])
+        )
 
 
 def test_it_says_what_became_of_each_table_that_is_there(tmp_path: Path) -> None:
