@@ -31,4 +31,4 @@ def _cell(column: Column, value: Any) -> str:  # noqa: ANN401 - a value of the c
     if column.type in ("integer", "date"):
         return str(value)
     text = SEPARATOR.join(reason["text"] for reason in value) if column.type == "reason_codes" else str(value)
-    return f"'{text}" if text.lstrip(" ").startswith(_FORMULA) else text
+    return f"'{text}" if text.startswith(_FORMULA) or text.lstrip().startswith(_FORMULA) else text
