@@ -114,6 +114,10 @@ def _root(targets: list[Environment]) -> Json:
             },
             "outcomes": {"description": "Costs as they become known: HEALTHCARE_OUTCOMES.", "default": ""},
             "first_day": {"description": "The first day, like 2026-01-01: HEALTHCARE_FIRST_DAY.", "default": ""},
+            "care_capacity": {
+                "description": "How many patients the care team can call a day: HEALTHCARE_CARE_CAPACITY.",
+                "default": "",
+            },
             "schedules": {
                 "description": "UNPAUSED or PAUSED: whether the jobs run by the clock. PAUSED where Dagster does it."
             },

@@ -34,6 +34,7 @@ UPSTREAM: Mapping[str, tuple[str, ...]] = {
     "governance": ("training",),
     "scoring": ("features", "governance"),
     "monitoring": ("silver", "features", "outcomes", "training", "scoring"),
+    "care": ("scoring",),
     "quality_monitor": ("scoring",),
     "serving": ("governance",),
     "retention": (),
@@ -51,6 +52,7 @@ SETTINGS: Mapping[str, str] = {
     "HEALTHCARE_SOURCE_COLUMNS": "source_columns",
     "HEALTHCARE_OUTCOMES": "outcomes",
     "HEALTHCARE_FIRST_DAY": "first_day",
+    "HEALTHCARE_CARE_CAPACITY": "care_capacity",
 }
 """Settings that a task is handed, and the bundle's variable for each. An empty one counts as not set."""
 
@@ -108,8 +110,8 @@ JOBS: Mapping[str, Job] = {
         ),
         Job(
             name="batch_inference",
-            description="A day from its patient records to the champion's predictions.",
-            steps=(*_PATIENTS, "scoring"),
+            description="A day from its patient records to the champion's predictions and the care team's list.",
+            steps=(*_PATIENTS, "scoring", "care"),
             cron=SCORING,
         ),
         Job(
@@ -122,7 +124,7 @@ JOBS: Mapping[str, Job] = {
             name="training_pipeline",
             description="End to end: a day's features, a training, its verdict, and the day scored by the champion, "
             "which a refused challenger never is, and which the serving endpoint serves.",
-            steps=(*_PATIENTS, "training", "governance", "scoring", "serving"),
+            steps=(*_PATIENTS, "training", "governance", "scoring", "care", "serving"),
             # The one that holds a training together with its verdict, as Dagster's monthly job does.
             cron=TRAINING,
         ),

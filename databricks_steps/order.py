@@ -13,6 +13,7 @@ from healthcare_assets.steps.report import AssetReport, Link, Markdown, Metadata
 Json = dict[str, Any]
 
 FORWARDED = (
+    "HEALTHCARE_CARE_CAPACITY",
     "HEALTHCARE_CATALOG",
     "HEALTHCARE_ENGINE",
     "HEALTHCARE_FIRST_DAY",

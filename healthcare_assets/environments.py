@@ -4,6 +4,7 @@ Nothing here is evaluated at import: definitions load with no variable set.
 """
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
@@ -179,10 +180,16 @@ class Settings:
     """Where alerts go (Apprise URLs, each with its secrets); none: the log."""
     dagster_database: str | None = field(repr=False)
     """The PostgreSQL database (URL, with its password) of Dagster's own storage; None: SQLite in `dagster_home`."""
+    care_capacity: int | None = None
+    """How many patients the care team can call a day; None: as the policy has it."""
 
     @property
     def reports_root(self) -> Path:
         return self.home / "reports"
+
+    @property
+    def exports_root(self) -> Path:
+        return self.home / "exports"
 
     @property
     def lakehouse_root(self) -> Path:
@@ -220,6 +227,7 @@ def settings_from(variables: Mapping[str, str] = os.environ) -> Settings:
         next_pseudonym_key=_value(variables, "HEALTHCARE_PSEUDONYM_KEY_NEXT"),
         alert_urls=alert_urls_from(variables),
         dagster_database=_value(variables, DAGSTER_DATABASE),
+        care_capacity=_care_capacity_from(variables),
     )
 
 
@@ -274,6 +282,18 @@ def first_day_from(variables: Mapping[str, str] = os.environ) -> date:
         return date.fromisoformat(text)
     except ValueError as error:
         raise SettingsError(f"HEALTHCARE_FIRST_DAY is '{text}': write it as a date like 2026-01-01.") from error
+
+
+def _care_capacity_from(variables: Mapping[str, str]) -> int | None:
+    text = _value(variables, "HEALTHCARE_CARE_CAPACITY")
+    if text is None:
+        return None
+    if not re.fullmatch("0*[1-9][0-9]{0,8}", text):
+        raise SettingsError(
+            f"HEALTHCARE_CARE_CAPACITY is '{text}': set it to how many patients the care team can call a day, a whole "
+            "number from 1 to 999999999."
+        )
+    return int(text)
 
 
 def made_folder(folder: Path) -> Path:

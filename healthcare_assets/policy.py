@@ -170,6 +170,22 @@ class ServingRules:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CareRules:
+    """Who is put before a care manager beside those whom `RiskBands` flags, and how many at most."""
+
+    capacity: int = 50
+    """Patients a day, unless HEALTHCARE_CARE_CAPACITY says otherwise: what two or three people can call."""
+    risen_points: float = 15.0
+    """A rise of the risk score by so many points is a reason by itself. By less the score may be off anyway: it is as
+    much as `PromotionCriteria.risk_score_mae_maximum` lets a champion err on average."""
+    risen_from_category: str = "medium"
+    """Below it nobody is called because of a rise: from 2 to 20 points is still better than four in five."""
+    look_back_days: int = 366
+    """How far back the last score is looked for: the year of coverage. Against one of longer ago a change says nothing
+    of what has happened lately."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class MaintenanceRules:
     """How large files of tables are to be, and how long those are kept that were replaced."""
 
@@ -211,6 +227,7 @@ class Policy:
     retraining: RetrainingRules = field(default_factory=RetrainingRules)
     alerts: AlertRules = field(default_factory=AlertRules)
     serving: ServingRules = field(default_factory=ServingRules)
+    care: CareRules = field(default_factory=CareRules)
     maintenance: MaintenanceRules = field(default_factory=MaintenanceRules)
     retention: RetentionRules = field(default_factory=RetentionRules)
 

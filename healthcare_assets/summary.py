@@ -132,6 +132,7 @@ def _places(runtime: Runtime) -> Grid:
         "tables (Delta)": str(settings.lakehouse_root),
         "patients' history": runtime.lakehouse.location(DIM_PATIENTS),
         "predictions": runtime.lakehouse.location(PREDICTIONS),
+        "care team's lists (CSV)": str(settings.exports_root),
         "model card": runtime.registry.attached(challenger, f"{card_folder(verdict['verdict_id'])}/{CARD}"),
         "models (MLflow)": runtime.registry.tracking_uri,
         "runs (Dagster)": str(settings.dagster_home),

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -22,6 +22,8 @@ from healthcare_assets.summary import print_summary
 if TYPE_CHECKING:
     from rich.console import Console
 
+_SCORED = ("predictions", "care_management")
+"""What a champion makes of a day that has its features."""
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
@@ -54,7 +56,7 @@ class Walkthrough:
             self._execute(instance, "training")
             governed = self._champion() is not None
             if governed:
-                self._execute(instance, "predictions", day=first)
+                self._execute(instance, "daily_scoring", day=first, only=_SCORED)
             story = [self._watched(instance, first)]
             for day in later:
                 self._execute(instance, "daily_scoring" if governed else "daily_patients", day=day)
@@ -114,22 +116,21 @@ class Walkthrough:
         job: str,
         *,
         day: date | None = None,
+        only: Sequence[str] | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> list[str]:
-        """Run a job, or a single asset, for a day; returns the checks that failed and stop nothing.
+        """Run a job, or some of its assets, for a day; returns the checks that failed and stop nothing.
 
         StepFailedError with the step's own words when it fails.
         """
-        selection = [dg.AssetKey(job)] if job == "predictions" else None
-        name = "daily_scoring" if selection else job
         run_id = make_new_run_id()
         with self._progress(instance, run_id, day):
-            result = self._definitions.resolve_job_def(name).execute_in_process(
+            result = self._definitions.resolve_job_def(job).execute_in_process(
                 instance=instance,
                 partition_key=day.isoformat() if day else None,
                 run_config=_QUIET,
                 run_id=run_id,
-                asset_selection=selection,
+                asset_selection=None if only is None else [dg.AssetKey(asset) for asset in only],
                 tags=tags,
                 raise_on_error=False,
             )

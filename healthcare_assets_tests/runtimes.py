@@ -22,6 +22,7 @@ def runtime_at(  # noqa: PLR0913 - each names a place
     log: Callable[[str], None] = lambda _: None,
     key: str | None = KEY,
     next_key: str = "",
+    care_capacity: int | None = None,
 ) -> Runtime:
     """A runtime whose everything lies in `home`; with a lakehouse of its own when one is given."""
     variables: Mapping[str, str] = {
@@ -31,6 +32,7 @@ def runtime_at(  # noqa: PLR0913 - each names a place
         "HEALTHCARE_OUTCOMES": outcomes or "",
         "HEALTHCARE_PSEUDONYM_KEY": key or "",
         "HEALTHCARE_PSEUDONYM_KEY_NEXT": next_key,
+        "HEALTHCARE_CARE_CAPACITY": str(care_capacity or ""),
     }
     runtime = Runtime(settings=settings_from(variables), now=NOW, run_id="test-run", log=log, code_version="test")
     if lakehouse is not None:

@@ -85,3 +85,14 @@ def test_the_engine_is_spark_in_a_workspace_and_polars_here() -> None:
     assert settings_from({}).engine == "polars"
     assert settings_from({"HEALTHCARE_ENV": "dev"}).engine == "spark"
     assert settings_from({"HEALTHCARE_ENV": "dev", "HEALTHCARE_ENGINE": "polars"}).engine == "polars"
+
+
+def test_the_capacity_of_the_care_team_is_a_setting() -> None:
+    assert settings_from({}).care_capacity is None
+    assert settings_from({"HEALTHCARE_CARE_CAPACITY": " 120 "}).care_capacity == 120
+
+
+@pytest.mark.parametrize("text", ["0", "-5", "+5", "1.5", "many", "1e3", "1_000", "٥", "9999999999", "1 000"])
+def test_a_capacity_that_is_no_number_of_patients_is_one_sentence(text: str) -> None:
+    with pytest.raises(SettingsError, match="set it to how many patients the care team can call a day, a whole number"):
+        settings_from({"HEALTHCARE_CARE_CAPACITY": text})

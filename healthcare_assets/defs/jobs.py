@@ -15,8 +15,8 @@ daily_patients = dg.define_asset_job(
 
 daily_scoring = dg.define_asset_job(
     "daily_scoring",
-    selection=dg.AssetSelection.assets(*PATIENTS, "predictions"),
-    description="A day from its patient records to the champion's predictions.",
+    selection=dg.AssetSelection.assets(*PATIENTS, "predictions", "care_management"),
+    description="A day from its patient records to the champion's predictions, and to the care team's list.",
 )
 
 daily_monitoring = dg.define_asset_job(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import cache
 
 import dagster as dg
 
@@ -12,6 +13,7 @@ from healthcare_assets.steps.catalogue import code_version, step_for
 DATA_ENGINEERING = "team:data-engineering"
 DATA_SCIENCE = "team:data-science"
 COMPLIANCE = "team:compliance"
+CARE_TEAM = "team:care-management"
 
 _DAGSTER_TYPES = {"strings": "array<string>", "criteria": "array<struct>", "reason_codes": "array<struct>"}
 
@@ -38,14 +40,18 @@ def table_spec(  # noqa: PLR0913 - what a reader of the asset wants to know
         kinds={"deltalake"},
         code_version=code_version(step_for(table.name).name),
         partitions_def=daily if partitioned else None,
-        freshness_policy=None
-        if due_at is None
-        else dg.FreshnessPolicy.cron(deadline_cron=f"0 {due_at} * * *", lower_bound_delta=timedelta(hours=due_at)),
+        freshness_policy=None if due_at is None else _due_at(due_at),
         metadata={
             "dagster/table_name": table.name,
             "dagster/column_schema": column_schema(table),
         },
     )
+
+
+# Dagster walks through a thousand days to learn that a deadline comes once a day: once an hour that is named, then.
+@cache
+def _due_at(hour: int) -> dg.FreshnessPolicy:
+    return dg.FreshnessPolicy.cron(deadline_cron=f"0 {hour} * * *", lower_bound_delta=timedelta(hours=hour))
 
 
 def column_schema(table: Table) -> dg.TableSchema:

@@ -127,6 +127,39 @@ def one_row_per_patient(table: Table, *, rows: int, patients: int) -> CheckOutco
     )
 
 
+def patients_and_nulls(table: Table) -> list[nw.Expr]:
+    """Aggregates: rows, distinct patients, and the nulls of `nulls`."""
+    return [
+        nw.col("patient_key").len().cast(nw.Int64).alias("rows"),
+        nw.col("patient_key").n_unique().cast(nw.Int64).alias("patients"),
+        *nulls(table),
+    ]
+
+
+def ranks(listed: Frame) -> Frame:
+    """One row: how many ranks there are, how many different ones, the first and the last."""
+    rank = nw.col("rank")
+    return listed.select(
+        rank.len().cast(nw.Int64).alias("rows"),
+        rank.n_unique().cast(nw.Int64).alias("distinct"),
+        rank.min().alias("first"),
+        rank.max().alias("last"),
+    )
+
+
+def ranks_without_gaps(counts: Counts) -> CheckOutcome:
+    """Ranks are 1, 2, 3 and so on, each once. `counts` comes from `ranks`."""
+    rows = counts["rows"]
+    passed = not rows or (counts["distinct"], counts["first"], counts["last"]) == (rows, 1, rows)
+    seen = f"{rows} patients have {counts['distinct']} different ranks, from {counts['first']} to {counts['last']}"
+    return CheckOutcome(
+        name="ranks_without_gaps",
+        passed=passed,
+        description=f"{seen}." if passed else f"{seen}: materialise care_management for the day again.",
+        metadata=dict(counts),
+    )
+
+
 def current_records(dimension: Frame) -> Frame:
     """One row: patients, and those of them that have not exactly one current version."""
     per_patient = dimension.group_by("patient_key").agg(

@@ -7,6 +7,7 @@ descriptions in the Dagster UI and the allow-list that the HIPAA evidence is com
 from collections.abc import Mapping
 
 from healthcare_assets.domain.audit import AUDIT_TRAIL
+from healthcare_assets.domain.care import CARE_MANAGEMENT
 from healthcare_assets.domain.columns import DAY, PATIENT_KEY, Column, Table, column
 from healthcare_assets.domain.monitoring.tables import (
     DRIFT_REPORT,
@@ -282,6 +283,7 @@ TABLES: Mapping[str, Table] = {
         DIM_PATIENTS,
         RISK_FEATURES,
         PREDICTIONS,
+        CARE_MANAGEMENT,
         TRAINING_PATIENTS,
         GOVERNANCE_VERDICT,
         CHAMPION_HISTORY,

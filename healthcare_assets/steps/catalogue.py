@@ -67,6 +67,7 @@ STEPS: Mapping[str, Step] = {
             daily=False,
         ),
         Step(name="scoring", module="healthcare_assets.steps.scoring", assets=("predictions",), experiment="scoring"),
+        Step(name="care", module="healthcare_assets.steps.care", assets=("care_management",)),
         Step(
             name="monitoring",
             module="healthcare_assets.steps.monitoring",
@@ -147,23 +148,20 @@ def code_files(name: str) -> frozenset[Path]:
 
 def files_of_module(module: str) -> frozenset[Path]:
     """The files that the module runs: follows the import statements from it on, inside the package."""
-    files: set[Path] = set()
-    waiting = list(_files_of(module))
-    while waiting:
-        path = waiting.pop()
-        if path not in files:
-            files.add(path)
-            waiting += _imported_by(path)
+    files, found = set[Path](), frozenset(_files_of(module))
+    while found:
+        files |= found
+        found = frozenset().union(*map(_imported_by, found)) - files
     return frozenset(files)
 
 
 # The steps share most of their files, and a code location is loaded in many processes a day: each is read once.
 @cache
-def _imported_by(path: Path) -> tuple[Path, ...]:
+def _imported_by(path: Path) -> frozenset[Path]:
     modules = []
     for module, names in _IMPORT.findall(path.read_text(encoding="utf-8")):
         modules += [module, *(f"{module}.{name}" for name in re.findall(r"\w+", names))]
-    return tuple(file for module in modules for file in _files_of(module))
+    return frozenset(file for module in modules for file in _files_of(module))
 
 
 @cache

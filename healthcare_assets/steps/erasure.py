@@ -9,11 +9,13 @@ from pathlib import Path
 import narwhals as nw
 
 from healthcare_assets.domain.audit import AUDIT_TRAIL
+from healthcare_assets.domain.care import CARE_MANAGEMENT
 from healthcare_assets.domain.columns import PARTITION_COLUMN, PATIENT_KEY, Table
 from healthcare_assets.domain.deidentification import PSEUDONYM_PATTERN, pseudonyms
 from healthcare_assets.domain.tables import BRONZE_PATIENTS
 from healthcare_assets.environments import made_folder
 from healthcare_assets.errors import SettingsError
+from healthcare_assets.steps.care_exports import exports_of
 from healthcare_assets.steps.patient_tables import PATIENT_TABLES, rewrite, versions
 from healthcare_assets.steps.recording import record
 from healthcare_assets.steps.report import AssetReport, Markdown, StepReport
@@ -39,6 +41,9 @@ def operate(runtime: Runtime, *, who: str, why: str) -> StepReport:
         )
     erased = {table.name: _erased(runtime, table, keys) for table in PATIENT_TABLES}
     erased[BRONZE_PATIENTS.name] = _erased_from_bronze(runtime, keys)
+    exports = exports_of(runtime)
+    naming = exports.naming(keys)
+    exports.delete(naming)
     # Not of the changed ones only: one that was killed here has changed them before.
     for table in (*PATIENT_TABLES, BRONZE_PATIENTS):
         runtime.lakehouse.forget_past(table)
@@ -50,11 +55,17 @@ def operate(runtime: Runtime, *, who: str, why: str) -> StepReport:
         who=who,
         why=why,
         written=versions(lakehouse, (*PATIENT_TABLES, BRONZE_PATIENTS)),
-        detail={"patients": len(keys), "rows": erased},
+        detail={"patients": len(keys), "rows": erased, "exports_deleted": [file.name for file in naming]},
     )
     for file in files:
         file.unlink()
     runtime.log(f"{len(keys)} patients are erased: {sum(erased.values())} rows of {len(erased)} tables.")
+    if naming:
+        days = ", ".join(day.isoformat() for day in exports.days(naming))
+        runtime.log(
+            f"Deleted with them: the care team's files of {days}. Materialise {CARE_MANAGEMENT.name} for a day "
+            "whose file is still wanted."
+        )
     listed = [f"| {name} | {rows} |" for name, rows in erased.items()]
     return (
         AssetReport(
@@ -63,6 +74,7 @@ def operate(runtime: Runtime, *, who: str, why: str) -> StepReport:
             rows_in_table=head.sequence,
             metadata={
                 "patients": len(keys),
+                "exports_deleted": len(naming),
                 "rows_erased": Markdown("\n".join(["| table | rows |", "|---|---|", *listed])),
                 "who": who,
                 "why": why,

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, time
 import narwhals as nw
 
 from healthcare_assets.domain.audit import AUDIT_TRAIL, EXPIRED_HASH, EXPIRED_THROUGH, expired
+from healthcare_assets.domain.care import CARE_MANAGEMENT
 from healthcare_assets.domain.columns import Table
 from healthcare_assets.domain.key_ranges import EVERY_KEY, KeyRange
 from healthcare_assets.domain.retention import (
@@ -19,16 +20,19 @@ from healthcare_assets.domain.retention import (
 from healthcare_assets.domain.tables import CHAMPION_HISTORY, DIM_PATIENTS, SILVER_PATIENTS, TABLES
 from healthcare_assets.resources.audit_rows import entries
 from healthcare_assets.resources.lakehouse import Frame, Lakehouse
+from healthcare_assets.steps.care_exports import exports_of
 from healthcare_assets.steps.recording import record
 from healthcare_assets.steps.report import AssetReport, Markdown, StepReport
 from healthcare_assets.steps.runtime import Runtime, ranges_of, row_count
 
 ASSET = "data_retention"
+_EXPORTS = f"exports of {CARE_MANAGEMENT.name}"
 
 
 def run(runtime: Runtime) -> StepReport:
     """Drop what is past its time, table by table; a repetition finds nothing to do."""
     dropped = {**_drop_days(runtime), **_drop_rows(runtime), DIM_PATIENTS.name: _drop_versions(runtime)}
+    dropped[_EXPORTS] = _drop_exports(runtime)
     dropped[AUDIT_TRAIL.name] = _drop_entries(runtime)
     for name, what in dropped.items():
         if what:
@@ -63,6 +67,22 @@ def _drop_days(runtime: Runtime) -> dict[str, str]:
                 },
             )
     return dropped
+
+
+def _drop_exports(runtime: Runtime) -> str:
+    """The files of the days that the table has lost: they are kept as long as what they were made of."""
+    exports = exports_of(runtime)
+    files = exports.before(_kept_from(runtime, CARE_MANAGEMENT))
+    if not files:
+        return ""
+    exports.delete(files)
+    detail = {
+        "files": len(files),
+        "through_day": exports.days(files)[-1].isoformat(),
+        "kept_days": _days_kept(runtime, CARE_MANAGEMENT),
+    }
+    record(runtime, "expired", _EXPORTS, detail=detail)
+    return f"{len(files)} files, to {detail['through_day']}"
 
 
 def _drop_rows(runtime: Runtime) -> dict[str, str]:
@@ -166,8 +186,9 @@ def _days_kept(runtime: Runtime, table: Table) -> int:
 
 
 def _listed(runtime: Runtime, dropped: dict[str, str]) -> str:
+    tables = {**TABLES, _EXPORTS: CARE_MANAGEMENT}
     rows = [
-        f"| {name} | {_days_kept(runtime, TABLES[name])} | {_kept_from(runtime, TABLES[name])} | {what or 'nothing'} |"
+        f"| {name} | {_days_kept(runtime, tables[name])} | {_kept_from(runtime, tables[name])} | {what or 'nothing'} |"
         for name, what in dropped.items()
     ]
     return "\n".join(["| table | kept days | from | deleted |", "|---|---|---|---|", *rows])

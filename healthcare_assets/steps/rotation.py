@@ -5,6 +5,7 @@ from datetime import date
 from functools import partial
 
 from healthcare_assets.domain.audit import AUDIT_TRAIL, KEYS
+from healthcare_assets.domain.care import CARE_MANAGEMENT
 from healthcare_assets.domain.columns import PARTITION_COLUMN, PATIENT_KEY, Table
 from healthcare_assets.domain.deidentification import pseudonymiser
 from healthcare_assets.errors import SettingsError
@@ -17,6 +18,7 @@ from healthcare_assets.resources.pseudonym_key import (
     fingerprints,
     next_key,
 )
+from healthcare_assets.steps.care_exports import exports_of
 from healthcare_assets.steps.patient_tables import PATIENT_TABLES, rewrite, versions
 from healthcare_assets.steps.recording import record
 from healthcare_assets.steps.report import AssetReport, StepReport
@@ -39,6 +41,9 @@ def operate(runtime: Runtime, *, who: str, why: str) -> StepReport:
     rows = sum(_re_keyed(runtime, table, key=new[-1], mark=mark) for table in PATIENT_TABLES)
     for table in PATIENT_TABLES:
         lakehouse.forget_past(table)
+    exports = exports_of(runtime)
+    outdated = exports.all()
+    exports.delete(outdated)
     left_to_do = adopt_next_key(runtime.settings, new)
     head = record(
         runtime,
@@ -47,15 +52,27 @@ def operate(runtime: Runtime, *, who: str, why: str) -> StepReport:
         who=who,
         why=why,
         written=versions(lakehouse),
-        detail={KEYS: fingerprints(new), "rows": rows},
+        detail={KEYS: fingerprints(new), "rows": rows, "exports_deleted": len(outdated)},
     )
     runtime.log(f"{rows} rows are re-keyed. {left_to_do}".strip())
+    if outdated:
+        runtime.log(
+            f"{len(outdated)} files of the care team, whose keys mean nothing any more, are deleted: materialise "
+            f"{CARE_MANAGEMENT.name} for a day whose file is still wanted."
+        )
     return (
         AssetReport(
             asset=AUDIT_TRAIL.name,
             location=lakehouse.location(AUDIT_TRAIL),
             rows_in_table=head.sequence,
-            metadata={"rows_re_keyed": rows, "who": who, "why": why, "audit_entry": str(head), "to_do": left_to_do},
+            metadata={
+                "rows_re_keyed": rows,
+                "exports_deleted": len(outdated),
+                "who": who,
+                "why": why,
+                "audit_entry": str(head),
+                "to_do": left_to_do,
+            },
         ),
     )
 

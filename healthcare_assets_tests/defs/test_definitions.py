@@ -21,6 +21,7 @@ DAILY = {
     "dim_patients",
     "risk_features",
     "predictions",
+    "care_management",
     "observed_outcomes",
     "quarantined_outcomes",
     "drift_report",
@@ -34,6 +35,7 @@ SCORED = {
     "dim_patients",
     "risk_features",
     "predictions",
+    "care_management",
 }
 MONITORED = {
     "predictions",
@@ -55,6 +57,7 @@ GRAPH = {
     "governance_verdict": {"trained_model", "training_patients"},
     "champion_history": {"trained_model", "training_patients"},
     "predictions": {"risk_features", "governance_verdict"},
+    "care_management": {"predictions"},
     "observed_outcomes": {"dim_patients"},
     "quarantined_outcomes": {"dim_patients"},
     "drift_report": MONITORED,
@@ -70,6 +73,7 @@ CHECKS = {
     "dim_patients": {"schema_matches_contract", "one_current_record_per_patient"},
     "risk_features": {"schema_matches_contract", "feature_ranges", "one_row_per_patient"},
     "predictions": {"schema_matches_contract", "complete_predictions"},
+    "care_management": {"schema_matches_contract", "one_row_per_patient", "ranks_without_gaps"},
     "observed_outcomes": {"schema_matches_contract", "no_record_lost"},
     "drift_report": {"schema_matches_contract"},
 }
@@ -155,11 +159,14 @@ def test_the_files_are_looked_after_once_a_week() -> None:
     assert (maintenance.cron_schedule, maintenance.execution_timezone) == ("0 8 * * SUN", "UTC")
 
 
-def test_predictions_are_due_at_three_and_the_drift_report_at_seven(specs: dict[str, dg.AssetSpec]) -> None:
+def test_predictions_and_the_care_team_s_list_are_due_at_three_and_the_drift_report_at_seven(
+    specs: dict[str, dg.AssetSpec],
+) -> None:
     due = {name: spec.freshness_policy for name, spec in specs.items() if spec.freshness_policy is not None}
     found = {name: policy.deadline_cron for name, policy in due.items() if isinstance(policy, CronFreshnessPolicy)}
     assert found == {
         "predictions": "0 3 * * *",
+        "care_management": "0 3 * * *",
         "drift_report": "0 7 * * *",
         "model_performance": "0 7 * * *",
     }

@@ -100,6 +100,7 @@ def test_the_daily_job_and_the_training_write_the_same_tables(
         "dim_patients",
         "risk_features",
         "predictions",
+        "care_management",
         "training_patients",
     }
     assert all(local[name] for name in written)

@@ -16,6 +16,7 @@ from deltalake import DeltaTable
 from healthcare_assets.dagster_home import prepare
 from healthcare_assets.domain.tables import TABLES
 from healthcare_assets.environments import settings_from
+from healthcare_assets.policy import POLICY
 
 ROOT = Path(__file__).parents[2]
 INSURANCE = ROOT.parent / "shared" / "data" / "insurance.csv"
@@ -81,7 +82,13 @@ def test_the_public_insurance_records_become_governed_predictions(tmp_path: Path
     assert _criteria(tmp_path)["risk_score_r2"]["value"] >= 0.74
     assert _criteria(tmp_path)["risk_score_mae"]["value"] <= 9.0
     assert _criteria(tmp_path)["high_risk_recall"]["value"] >= 0.80
-    assert _row_counts_in_the_ui(tmp_path) == {
+    row_counts, care = _row_counts_in_the_ui(tmp_path), _table(tmp_path, "care_management")
+    assert row_counts.pop("care_management") == care.height
+    assert 200 < care.height < 350
+    assert care["within_capacity"].sum() == POLICY.care.capacity
+    exported = pl.read_csv(tmp_path / "exports" / "care_management-2026-01-01.csv")
+    assert exported["patient_key"].to_list() == care.sort("rank").head(POLICY.care.capacity)["patient_key"].to_list()
+    assert row_counts == {
         "bronze_patients": 1338,
         "silver_patients": 1337,
         "quarantined_patients": 0,

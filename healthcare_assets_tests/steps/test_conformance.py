@@ -7,7 +7,8 @@ compare. So each function gets nulls, NaN, extremes, unicode and no rows at all,
 import math
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
-from functools import cache
+from functools import cache, partial
+from itertools import product
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
@@ -16,7 +17,7 @@ import narwhals as nw
 import pyarrow as pa
 import pytest
 
-from healthcare_assets.domain import checks, cleaning, deidentification, dimension, features
+from healthcare_assets.domain import care_list, care_words, checks, cleaning, deidentification, dimension, features
 from healthcare_assets.domain.columns import PARTITION_COLUMN, Column
 from healthcare_assets.domain.monitoring import outcomes
 from healthcare_assets.domain.monitoring.tables import OBSERVED_OUTCOMES
@@ -34,6 +35,7 @@ from healthcare_assets.resources.lakehouse import Frame, Lakehouse
 from healthcare_assets.resources.polars_lakehouse import PolarsLakehouse
 from healthcare_assets.steps.silver import RECORD_COLUMNS
 from healthcare_assets_tests.domain.frames import DAY, GOOD_RECORD, bronze_rows
+from healthcare_assets_tests.steps.care_days import prediction
 
 pytestmark = pytest.mark.spark
 
@@ -294,6 +296,40 @@ def _known_charges(lakehouse: Lakehouse) -> Frame:
     return outcomes.with_known_charges(records.select("patient_key", PARTITION_COLUMN, "charges"), newest)
 
 
+def _on_the_care_list(lakehouse: Lakehouse) -> Frame:
+    """Scores on and beside every boundary, with and without one of before."""
+    scores = (0.0, 29.9, 30.0, 45.0, 60.0, 60.000001, 85.0, 90.0, 90.000001, 95.0, 100.0)
+    last_scores = (None, 0.0, 14.999999, 15.0, 29.999999, 100.0)
+    people = [
+        (f"{number:02}{smoker}", score, smoker, last)
+        for number, (score, last) in enumerate(product(scores, last_scores))
+        for smoker in (False, True)
+    ]
+    today = [prediction(key, score, smoker=smoker) for key, score, smoker, _ in people]
+    before = [
+        prediction(key, last, partition_date=_DAYS[0], model_version="0")
+        for key, _, _, last in people
+        if last is not None
+    ]
+    predictions = _frame(lakehouse, today, PREDICTIONS.content_columns)
+    last_of_all = care_list.scores(_frame(lakehouse, before, PREDICTIONS.columns))
+    candidates = care_list.candidates(predictions, rules=POLICY.care)
+    return lakehouse.once(care_list.listed(candidates, last_of_all, rules=POLICY.care))
+
+
+def _worded(lakehouse: Lakehouse) -> Frame:
+    words = partial(care_words.with_words, policy=POLICY)
+    return lakehouse.map_batches(_on_the_care_list(lakehouse), words, columns=care_words.WORDED_COLUMNS)
+
+
+def _ranked(lakehouse: Lakehouse) -> Frame:
+    listed = _on_the_care_list(lakehouse)
+    groups = lakehouse.collect(care_list.group_sizes(listed)).to_pylist()
+    [places] = care_list.places(groups, at_a_time=None)
+    in_places = lakehouse.from_batches([places], columns=care_list.PLACE_COLUMNS)
+    return care_list.ranked(listed, in_places, capacity=7).select("rank", "within_capacity", "patient_key", "rule")
+
+
 CASES: Mapping[str, Callable[[Lakehouse], Frame]] = {
     "reading records": lambda lake: _read(lake, bronze_rows(_records())),
     "reading records without ids": lambda lake: _read(
@@ -340,6 +376,9 @@ CASES: Mapping[str, Callable[[Lakehouse], Frame]] = {
     "judging outcomes": _outcome_records,
     "judging no outcomes": lambda lake: _outcome_records(lake, []),
     "the charges as they are known": _known_charges,
+    "the care team's list in words": _worded,
+    "the care team's list in its order": _ranked,
+    "counting ranks": lambda lake: checks.ranks(_ranked(lake)),
     "counting current records of nobody": lambda lake: checks.current_records(_frame(lake, [], DIM_PATIENTS.columns)),
 }
 

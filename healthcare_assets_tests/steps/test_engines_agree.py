@@ -13,6 +13,7 @@ from healthcare_assets.resources.lakehouse import Lakehouse
 from healthcare_assets.resources.source import SyntheticSource
 from healthcare_assets.steps import (
     bronze,
+    care,
     dimension,
     features,
     governance,
@@ -49,7 +50,8 @@ def _chain(runtime: Runtime) -> Iterator[Any]:
         if day == DAYS[0]:
             yield training.run(runtime)
             yield governance.run(runtime)
-        yield scoring.run(runtime, day)
+        for step in (scoring, care):
+            yield step.run(runtime, day)
     for day in WATCHED:
         for step in (outcomes, monitoring):
             yield step.run(runtime, day)
@@ -80,3 +82,8 @@ def test_both_engines_write_the_same_tables(
     for name, rows in tables["polars"].items():
         assert rows == tables["spark"][name], name
         assert rows
+    on_polars, on_spark = (
+        {file.name: file.read_bytes() for file in (tmp_path / engine / "exports").iterdir()} for engine in tables
+    )
+    assert on_polars == on_spark
+    assert len(on_polars) == len(DAYS)

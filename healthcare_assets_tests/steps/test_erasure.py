@@ -1,6 +1,7 @@
 """A patient who asks for it leaves every table and every file of it, and nobody else is touched."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from healthcare_assets.steps.running import run_operation
 from healthcare_assets.steps.runtime import Runtime
 from healthcare_assets_tests.resources.lakehouse_tables import frame_of
 from healthcare_assets_tests.runtimes import KEY
+from healthcare_assets_tests.steps.care_days import predicted, prediction
 from healthcare_assets_tests.steps.members import (
     members_runtime,
     on_polars,
@@ -48,6 +50,9 @@ def _two_days(folder: Path, lakehouse: Lakehouse | None = None) -> Runtime:
     runtime = members_runtime(folder, None if lakehouse is None else on_polars(lakehouse))
     run_days(runtime, FIRST, SECOND)
     run_days(runtime, FIRST, SECOND, steps=("outcomes",))
+    predicted(runtime.lakehouse, FIRST, prediction(GONE, 99.0), prediction(STAYS, 98.0))
+    predicted(runtime.lakehouse, SECOND, prediction(GONE, 20.0), prediction(STAYS, 98.0))
+    run_days(runtime, FIRST, SECOND, steps=("care",))
     trained_on = [
         {"mlflow_run_id": run, "patient_key": key, "model_version": "1"}
         for key in (GONE, STAYS)
@@ -90,9 +95,11 @@ def test_the_patient_leaves_every_table_and_nobody_else_does(tmp_path: Path, lak
     assert (found.faults, unrecorded) == ((), [])
     assert _files_with(lakehouse, GONE, "wilhelmina", "gone-1") == []
     assert _files_with(lakehouse, STAYS)
+    assert [path.name for path in (tmp_path / "exports").iterdir()] == [f"care_management-{SECOND}.csv"]
+    assert report.metadata["exports_deleted"] == 1
 
 
-_UNTOUCHED = {"predictions", "governance_verdict", "champion_history", "drift_report", "model_performance"}
+_UNTOUCHED = {"governance_verdict", "champion_history", "drift_report", "model_performance"}
 
 
 def test_no_file_of_any_version_names_the_patient_any_more(tmp_path: Path) -> None:
@@ -104,6 +111,22 @@ def test_no_file_of_any_version_names_the_patient_any_more(tmp_path: Path) -> No
     assert _files_with(runtime.lakehouse, STAYS)
 
 
+def test_a_list_that_is_still_wanted_is_made_anew_without_the_patient(tmp_path: Path) -> None:
+    runtime = _two_days(tmp_path)
+    said: list[str] = []
+    _asked(runtime, "gone-1")
+    # What a writer that died has left names the patient too.
+    exports = tmp_path / "exports"
+    (exports / f"care_management-{SECOND}.csv.123").write_text(f"rank,patient_key\r\n1,{GONE}")
+    _erase(replace(runtime, log=said.append))
+    assert f"the care team's files of {FIRST}, {SECOND}. Materialise care_management for a day" in "".join(said)
+    assert [path.name for path in exports.iterdir()] == [f"care_management-{SECOND}.csv"]
+    run_days(runtime, FIRST, steps=("care",))
+    made = (exports / f"care_management-{FIRST}.csv").read_text()
+    assert GONE not in made
+    assert f"\n1,{STAYS},98.000," in made
+
+
 def _files_with(lakehouse: Lakehouse, *marks: str) -> list[str]:
     """Files of the tables, read as what they are, in which a mark stands."""
 
@@ -112,7 +135,8 @@ def _files_with(lakehouse: Lakehouse, *marks: str) -> list[str]:
             return repr(pq.ParquetFile(path).read().to_pylist())
         return path.read_bytes().decode("utf-8", "replace")
 
-    files = [path for name in TABLES for path in Path(lakehouse.location(TABLES[name])).rglob("*") if path.is_file()]
+    folders = (Path(lakehouse.location(TABLES[name])) for name in TABLES)
+    files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
     return [str(path) for path in files if any(mark in text(path).lower() for mark in marks)]
 
 
@@ -154,7 +178,7 @@ def test_one_that_died_on_the_way_is_finished_by_its_repetition(
     runtime = _two_days(tmp_path)
     others = _others(runtime)
     _asked(runtime, "Gone-1")
-    for number in range(1, 30):
+    for number in range(1, 50):
         with monkeypatch.context() as patched:
             _dies_at(patched, runtime.lakehouse, number)
             try:
@@ -164,6 +188,7 @@ def test_one_that_died_on_the_way_is_finished_by_its_repetition(
         break
     assert number > 8  # it died at each of its writes
     assert _files_with(runtime.lakehouse, GONE, "wilhelmina") == []
+    assert GONE not in "".join(path.read_text() for path in (tmp_path / "exports").iterdir())
     assert _others(runtime) == others
 
 

@@ -10,12 +10,14 @@ import narwhals as nw
 import pytest
 
 from healthcare_assets.domain.audit import AUDIT_TRAIL
+from healthcare_assets.domain.care import CARE_MANAGEMENT
 from healthcare_assets.domain.columns import Table
 from healthcare_assets.domain.tables import (
     BRONZE_PATIENTS,
     CHAMPION_HISTORY,
     DIM_PATIENTS,
     GOVERNANCE_VERDICT,
+    PREDICTIONS,
     RISK_FEATURES,
     SILVER_PATIENTS,
     TRAINING_PATIENTS,
@@ -25,10 +27,12 @@ from healthcare_assets.resources.audit_rows import entries
 from healthcare_assets.resources.lakehouse import Lakehouse
 from healthcare_assets.steps import recording
 from healthcare_assets.steps.audit import examine
+from healthcare_assets.steps.patient_tables import versions
 from healthcare_assets.steps.report import Markdown
 from healthcare_assets.steps.running import run_step
 from healthcare_assets.steps.runtime import Runtime
 from healthcare_assets_tests.resources.lakehouse_tables import frame_of
+from healthcare_assets_tests.steps.care_days import predicted, prediction
 from healthcare_assets_tests.steps.members import all_rows, members_runtime, on_polars, rows_of, run_days, write_members
 
 FIRST, SECOND = date(2026, 1, 5), date(2026, 1, 6)
@@ -49,7 +53,12 @@ def _two_days(folder: Path, lakehouse: Lakehouse | None = None) -> Runtime:
     """A1 on both days, changed; B2 on the first alone."""
     write_members(folder, FIRST, {"patient_id": "A1", "bmi": "21"}, {"patient_id": "B2"})
     write_members(folder, SECOND, {"patient_id": "A1", "bmi": "31"})
-    run_days(members_runtime(folder, None if lakehouse is None else on_polars(lakehouse)), FIRST, SECOND)
+    runtime = members_runtime(folder, None if lakehouse is None else on_polars(lakehouse))
+    run_days(runtime, FIRST, SECOND)
+    for day in (FIRST, SECOND):
+        predicted(runtime.lakehouse, day, prediction("A1", 99.0))
+    recording.record(runtime, "materialized", PREDICTIONS.name, written=versions(runtime.lakehouse, [PREDICTIONS]))
+    run_days(runtime, FIRST, SECOND, steps=("care",))
     return members_runtime(folder, lakehouse)
 
 
@@ -77,7 +86,11 @@ def test_after_three_years_a_patient_of_whom_no_day_is_left_leaves_the_dimension
 ) -> None:
     runtime = _two_days(tmp_path, lakehouse)
     _retained(runtime, FIRST + timedelta(days=1097))
-    assert lakehouse.days(SILVER_PATIENTS) == lakehouse.days(RISK_FEATURES) == [SECOND]
+    kept_days = {table.name: lakehouse.days(table) for table in (SILVER_PATIENTS, RISK_FEATURES, CARE_MANAGEMENT)}
+    assert set(map(tuple, kept_days.values())) == {(SECOND,)}
+    assert [path.name for path in (tmp_path / "exports").iterdir()] == [f"care_management-{SECOND}.csv"]
+    [entry] = [row for row in entries(lakehouse) if row["subject"] == "exports of care_management"]
+    assert json.loads(entry["detail"]) == {"files": 1, "kept_days": 1096, "through_day": FIRST.isoformat()}
     [kept] = rows_of(lakehouse, SILVER_PATIENTS)
     # B2's only version, and A1's first, which ended on the day that is the first to be kept.
     assert {row["patient_key"] for row in rows_of(lakehouse, DIM_PATIENTS)} == {kept["patient_key"]}

@@ -18,6 +18,7 @@ from healthcare_assets.steps.patient_tables import PATIENT_TABLES
 from healthcare_assets.steps.running import run_operation, run_step
 from healthcare_assets.steps.runtime import Runtime
 from healthcare_assets_tests.resources.lakehouse_tables import frame_of
+from healthcare_assets_tests.steps.care_days import care_list, predicted, prediction
 from healthcare_assets_tests.steps.members import (
     all_rows,
     members_runtime,
@@ -54,6 +55,9 @@ def _two_days(folder: Path, lakehouse: Lakehouse | None = None) -> Runtime:
     run_days(runtime, FIRST, SECOND)
     run_days(runtime, FIRST, SECOND, steps=("outcomes",))
     keys = [pseudonyms(OLD.encode())(f"P{n}") for n in range(3)]
+    for day in (FIRST, SECOND):
+        predicted(runtime.lakehouse, day, *(prediction(key, 90.0 + day.day) for key in keys))
+    run_days(runtime, FIRST, SECOND, steps=("care",))
     trained_on = [{"mlflow_run_id": "r", "patient_key": key, "model_version": "1"} for key in keys]
     runtime.lakehouse.append(TRAINING_PATIENTS, frame_of(runtime.lakehouse, TRAINING_PATIENTS, trained_on))
     return runtime if lakehouse is None else _runtime(folder, lakehouse)
@@ -90,6 +94,9 @@ def test_every_table_has_new_pseudonyms_and_nothing_else_has_changed(tmp_path: P
     actions = [row["action"] for row in sorted(entries(lakehouse), key=lambda row: row["sequence"])]
     assert actions[-2:] == ["re-keying", "re-keyed"]
     assert not any(secret in repr(entries(lakehouse)) for secret in (OLD, NEW))
+    # Files of the care team bear keys that mean nothing any more, or only to who has the old key.
+    assert list((tmp_path / "exports").iterdir()) == []
+    assert report.metadata["exports_deleted"] == 2
 
 
 def test_no_file_bears_an_old_pseudonym_any_more(tmp_path: Path) -> None:
@@ -113,6 +120,11 @@ def test_the_days_after_it_are_joined_with_those_before(tmp_path: Path, tidied_u
     # A day of before, replayed, finds its patients again too.
     run_days(runtime, SECOND)
     assert len(rows_of(runtime.lakehouse, TABLES["dim_patients"])) == 18
+    # A score of after it is compared with one of before.
+    keys = {row["patient_key"] for row in care_list(runtime.lakehouse, SECOND)}
+    predicted(runtime.lakehouse, THIRD, *(prediction(key, 99.0) for key in keys))
+    run_days(runtime, THIRD, steps=("care",))
+    assert [row["score_change"] for row in care_list(runtime.lakehouse, THIRD)] == [3.0] * 3
 
 
 def test_the_key_file_gets_the_new_key_and_a_second_rotation_one_more(tmp_path: Path) -> None:
@@ -146,7 +158,7 @@ def test_one_that_died_at_any_of_its_writes_goes_on_where_it_ended(
 ) -> None:
     expected = _re_keyed(all_rows(_two_days(tmp_path).lakehouse))
     unfinished = 0
-    for number in range(1, 60):
+    for number in range(1, 80):
         runtime = _runtime(tmp_path)
         with monkeypatch.context() as patched:
             _dies_after(patched, runtime.lakehouse, number)
@@ -160,6 +172,7 @@ def test_one_that_died_at_any_of_its_writes_goes_on_where_it_ended(
                     continue
         break
     assert unfinished > 5
+    assert list((tmp_path / "exports").iterdir()) == []
     assert _patients_rows(runtime.lakehouse) == expected
     assert (examine(runtime)[0].faults, examine(runtime)[1]) == ((), [])
     with pytest.raises(SettingsError, match="The next pseudonym key is in use already"):
