@@ -9,15 +9,18 @@ from typing import Any
 import polars as pl
 from deltalake import DeltaTable
 
+from healthcare_assets.domain.audit import AUDIT_TRAIL, verify
 from healthcare_assets.domain.columns import PARTITION_COLUMN, Table
 from healthcare_assets.domain.tables import CHAMPION_HISTORY, GOVERNANCE_VERDICT, TABLES, TRAINING_PATIENTS
 from healthcare_assets.environments import settings_from
 from healthcare_assets.errors import HealthcareError
 from healthcare_assets.resources import delta_maintenance
+from healthcare_assets.resources.audit_rows import entries
 from healthcare_assets.resources.delta_files import LocalDeltaTable
 from healthcare_assets.resources.polars_lakehouse import PolarsLakehouse
 from healthcare_assets.resources.registry import ModelRegistry
 from healthcare_assets.steps.governance import CARD, card_folder
+from healthcare_assets.steps.recording import kept_head
 
 OF_THE_RUN: Mapping[str, tuple[str, ...]] = {
     # When it was scored.
@@ -58,7 +61,7 @@ def look(home: Path, since: Mapping[str, int] | None) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for table in TABLES.values():
         latest = lakehouse.version(table)
-        if latest is None:
+        if latest is None or table is AUDIT_TRAIL:  # which says what was done, and so differs
             continue
         versions = {
             str(version): _parts(table, pl.scan_delta(LocalDeltaTable(root / table.name, version=version)))
@@ -67,7 +70,10 @@ def look(home: Path, since: Mapping[str, int] | None) -> dict[str, Any]:
         # The newest as any reader of the product gets to see it.
         versions[str(latest)] = _parts(table, lakehouse.scan(table).to_native())
         found[table.name] = versions
-    return {"tables": found, "registry": _registry(lakehouse), "lying_about": _lying_about(home)}
+    registry = _registry(lakehouse)
+    trail = verify(entries(lakehouse), known_head=kept_head(settings_from()))
+    registry["faults"] += [f"audit_trail: {fault}" for fault in trail.faults]
+    return {"tables": found, "registry": registry, "lying_about": _lying_about(home)}
 
 
 def _parts(table: Table, rows: pl.LazyFrame) -> dict[str, list[Any]]:
