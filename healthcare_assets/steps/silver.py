@@ -67,8 +67,8 @@ def _check_not_expired(runtime: Runtime, day: date) -> None:
     expired = day < kept_from(BRONZE_PATIENTS, runtime.now.date(), runtime.policy.retention)
     if expired and day not in lakehouse.days(BRONZE_PATIENTS) and day in lakehouse.days(SILVER_PATIENTS):
         raise LakehouseError(
-            f"The records of {day} have expired from bronze_patients, and silver_patients stays as it was: materialize "
-            "that day of bronze_patients from the source, then this one."
+            f"The records of {day} have expired from bronze_patients, and silver_patients stays as it was: see that "
+            "the source has them, materialize that day of bronze_patients, then this one."
         )
 
 
