@@ -254,7 +254,8 @@ def test_a_message_names_place_check_day_cause_and_next_step() -> None:
     [message] = messages([notice()], environment="prod", policy=POLICY)
     assert message.title == "[prod] drift_report: feature_drift failed for 2026-01-06"
     assert message.body == (
-        "Half of them.\nOpen drift_report in Dagster, partition 2026-01-06, and look at its check feature_drift."
+        "Half of them.\nOpen drift_report in Dagster, partition 2026-01-06, and look at its check feature_drift. "
+        "What to do: docs/runbook.md."
     )
     assert message.urgency == "warning"
     [message] = messages([notice(cleared=True)], environment="prod", policy=POLICY)

@@ -20,6 +20,9 @@ LINES_OF_A_DIGEST = 20
 WITHHELD = "Details in Dagster."
 """Stands in for a sentence that may not leave the house."""
 
+_RUNBOOK = "What to do: docs/runbook.md."
+"""Its headings are the subjects."""
+
 Urgency = Literal["success", "warning", "failure"]
 """In the words of Apprise."""
 
@@ -60,8 +63,9 @@ class Notice:
         if self.cleared:
             return "Nothing is to be done."
         if check == RUN:
-            return f"Open the failed run of {asset} in Dagster, mend the cause, and run it again."
-        return f"Open {asset} in Dagster{f', partition {self.day}' if self.day else ''}, and look at its check {check}."
+            return f"Open the failed run of {asset} in Dagster, mend the cause, and run it again. {_RUNBOOK}"
+        where = f"{asset} in Dagster{f', partition {self.day}' if self.day else ''}"
+        return f"Open {where}, and look at its check {check}. {_RUNBOOK}"
 
 
 @dataclass(frozen=True, kw_only=True)
