@@ -50,6 +50,10 @@ dev: $(ENGINE_READY) ## Open the Dagster UI on 127.0.0.1:3000
 serve: $(RUN_READY) ## Answer requests with the champion on 127.0.0.1:5001
 	@$(BIN)/python -m healthcare_assets.serve
 
+.PHONY: report
+report: $(ENGINE_READY) ## Write the site with the pages that people open
+	@$(BIN)/python -m healthcare_assets.report
+
 # A file's tests stay together, since they share what is expensive to make: a Spark, a trained model.
 TEST_PROCESSES ?= 2
 .PHONY: test
@@ -57,6 +61,12 @@ test: $(DEV_READY) delta-jars emulator ## Run the whole suite
 	@command -v java >/dev/null || echo "No Java on this machine: the tests on Spark are left out."
 	@test -f $(EMULATOR_READY) || echo "The Databricks emulator is not installed: the tests on a workspace are left out."
 	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile
+
+TRIALS ?= 200
+SEED ?= 1
+.PHONY: trials
+trials: $(DEV_READY) ## Kill jobs at random moments, and say what was found
+	@$(BIN)/python -W ignore -m healthcare_assets_tests.killing --trials $(TRIALS) --seed $(SEED)
 
 # Deliveries and tables of the measurements stay there for the next ones; `make clean` removes them.
 BENCH_FOLDER ?= .bench
@@ -67,6 +77,10 @@ bench: $(DEV_READY) ## Measure here and now: whole days by the number of records
 .PHONY: bench-tables
 bench-tables: $(DEV_READY) ## Write the documents' tables anew from the newest measurements
 	@$(BIN)/python -m healthcare_assets_tests.bench.published
+
+.PHONY: reference
+reference: $(DEV_READY) ## Write the reference of tables, checks and errors anew from the code
+	@$(BIN)/python -m healthcare_assets_tests.documents.reference
 
 .PHONY: lint
 lint: $(DEV_READY) ## Check format, lint rules, types and the definitions

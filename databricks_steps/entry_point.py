@@ -6,7 +6,6 @@ Dagster is not needed here, only `dagster-pipes`, which speaks its protocol.
 import argparse
 import os
 import sys
-import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
@@ -23,6 +22,7 @@ from databricks_steps.messages import FolderMessageWriter
 from databricks_steps.order import FORWARDED, Fault, Order, message_of
 from healthcare_assets.environments import ENVIRONMENTS, Settings, settings_from
 from healthcare_assets.errors import HealthcareError
+from healthcare_assets.resources.fault import is_fault, places
 from healthcare_assets.steps.catalogue import OPERATIONS, STEPS
 from healthcare_assets.steps.report import AssetReport, StepReport
 from healthcare_assets.steps.running import run_operation, run_step
@@ -53,7 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run(order: Order, *, log: Callable[[str], None], tell: Tell) -> bool:
     """Run the step and tell what becomes of each asset; whether it went well. What is told is printed as well.
 
-    A fault that was foreseen is told by its sentence alone: the cause may quote a patient's record.
+    A fault that was foreseen is told by its sentence alone, and any other by its kinds and places: what the causes of
+    the one and the messages of the other say may quote a patient's record.
     """
 
     def say(sentence: str) -> None:
@@ -68,9 +69,11 @@ def run(order: Order, *, log: Callable[[str], None], tell: Tell) -> bool:
         print(error, file=sys.stderr, flush=True)  # noqa: T201
         tell(Fault(said=str(error), foreseen=True))
         return False
-    except Exception:  # noqa: BLE001 - whatever it is, who ordered the step has to hear of it
-        traceback.print_exc()
-        tell(Fault(said=traceback.format_exc(), foreseen=False))
+    except BaseException as error:
+        if not is_fault(error):
+            raise
+        print(places(error), file=sys.stderr, flush=True)  # noqa: T201
+        tell(Fault(said=places(error), foreseen=False))
         return False
     return True
 

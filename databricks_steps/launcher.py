@@ -43,7 +43,7 @@ class InProcessStepLauncher:
         from healthcare_assets.steps.running import run_step
 
         day = date.fromisoformat(context.partition_key) if STEPS[step].daily else None
-        with telling():
+        with telling(), withholding(step):
             report = run_step(step, _runtime(context, step), day=day)
         for asset in report:
             yield asset_result(asset)
@@ -55,7 +55,7 @@ class InProcessStepLauncher:
         """
         from healthcare_assets.steps.running import run_operation
 
-        with telling():
+        with telling(), withholding(operation):
             reports = run_operation(operation, _runtime(context, operation), who=who, why=why)
         for report in reports:
             show(context, report)
@@ -99,6 +99,25 @@ def telling() -> Iterator[None]:
         raise dg.Failure(description=str(error), allow_retries=False) from None
 
 
+@contextmanager
+def withholding(step: str) -> Iterator[None]:
+    """An error that nobody foresaw fails the step too, and is told by its kind and place: it may quote a record."""
+    try:
+        yield
+    except HealthcareError:
+        raise
+    except BaseException as error:
+        from healthcare_assets.resources.fault import is_fault, places, summary
+
+        if not is_fault(error):
+            raise
+        raise dg.Failure(
+            description=f"The step {step} stopped with an unexpected {summary(error)}. What it says is left out, since "
+            "it may quote a record; docs/sources.md tells how who may read bronze sees it.",
+            metadata={"traceback": dg.MetadataValue.md(f"```\n{places(error)}\n```")},
+        ) from None
+
+
 def _runtime(context: dg.AssetExecutionContext | dg.OpExecutionContext, name: str) -> "Runtime":
     from healthcare_assets.steps.runtime import Runtime
 
@@ -116,6 +135,8 @@ def asset_result(report: "AssetReport") -> "dg.MaterializeResult[None]":
     """What a step reports of an asset, as Dagster's own result: the same wherever the step ran."""
     metadata: dict[str, dg.MetadataValue] = {name: _metadata_value(entry) for name, entry in report.metadata.items()}
     metadata["location"] = dg.MetadataValue.path(report.location)
+    if lineage := column_lineage(report.asset):
+        metadata["dagster/column_lineage"] = dg.MetadataValue.column_lineage(lineage)
     if report.rows is not None:
         metadata["dagster/partition_row_count"] = dg.MetadataValue.int(report.rows)
     if report.rows_in_table is not None:
@@ -135,6 +156,20 @@ def asset_result(report: "AssetReport") -> "dg.MaterializeResult[None]":
             for check in report.checks
         ],
         data_version=dg.DataVersion(report.data_version) if report.data_version else None,
+    )
+
+
+def column_lineage(asset: str) -> dg.TableColumnLineage | None:
+    """Which columns of other assets each column of the asset is made from; None for what is no such table."""
+    from healthcare_assets.domain.lineage import LINEAGE
+
+    if asset not in LINEAGE:
+        return None
+    return dg.TableColumnLineage(
+        {
+            column: [dg.TableColumnDep(asset_key=table, column_name=origin) for table, origin in origins]
+            for column, origins in LINEAGE[asset].items()
+        }
     )
 
 

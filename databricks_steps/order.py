@@ -70,7 +70,7 @@ class Fault:
     """Why a step ended badly."""
 
     said: str
-    """A sentence for the user, or the traceback of an error that nobody foresaw."""
+    """A sentence for the user, or kinds and places of an error that nobody foresaw."""
     foreseen: bool
     """The sentence was written for the user: to try again changes nothing."""
 

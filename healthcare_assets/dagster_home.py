@@ -5,8 +5,9 @@ one process makes them all, and the others wait for it.
 """
 
 import re
+import sqlite3
 import sys
-from contextlib import redirect_stdout
+from contextlib import closing, redirect_stdout
 from importlib.metadata import version
 from importlib.util import find_spec
 from io import StringIO
@@ -43,6 +44,7 @@ def prepare(settings: Settings) -> None:
         made_folder(home)
         with FileLock(home / "prepare.lock"):
             _configure(home, configuration)
+            _check_databases(home)
             _bring_databases_up_to_date(settings)
     except OSError as error:
         raise SettingsError(
@@ -77,6 +79,21 @@ def _configure(home: Path, wanted: str) -> None:
     unfinished = there.with_suffix(".unfinished")
     unfinished.write_text(wanted, encoding="utf-8")
     unfinished.replace(there)
+
+
+def _check_databases(home: Path) -> None:
+    """SettingsError when a SQLite file of Dagster's is none: Dagster itself would tell it with a stack trace."""
+    for path in sorted(home.rglob("*.db")):
+        try:
+            with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
+                database.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        except sqlite3.OperationalError:
+            continue  # busy: Dagster waits for it
+        except sqlite3.DatabaseError as error:
+            raise SettingsError(
+                f"{path} is damaged ({error}): put it back from your backup, or move it away, and run this again. "
+                "Dagster begins a new one then, without the record of earlier runs; tables and models are not in it."
+            ) from error
 
 
 def _bring_databases_up_to_date(settings: Settings) -> None:

@@ -77,6 +77,7 @@ def read_records(
     frame = parsing.with_instant(frame, "timestamp")
     frame = parsing.with_folded(frame, spellings)
     frame = parsing.with_numbers(frame, "age", "bmi", "children", "charges")
+    frame = frame.with_columns(parsing.amount("charges").alias("charges_number"))
     frame = frame.with_columns(
         _cutoff_days().alias("cutoff_days"),
         parsing.whole("age_number").alias("age_stated"),

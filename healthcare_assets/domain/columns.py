@@ -60,6 +60,8 @@ class Table:
     key: tuple[str, ...] = ()
     time_series: bool = False
     """Whether the rows of a key are its values over time, looked up as of a day."""
+    identifying: bool = False
+    """Whether it holds identifiers: on a disk nobody but the user that writes it may read it."""
 
     @property
     def content_columns(self) -> tuple[Column, ...]:

@@ -22,7 +22,7 @@ from healthcare_assets.policy import Policy
 
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 0 auto; padding: 1rem; color: #1a1a1a; }
-table { border-collapse: collapse; display: block; overflow-x: auto; margin: 1rem 0; }
+table { border-collapse: collapse; } .scroll { overflow-x: auto; margin: 1rem 0; }
 th, td { border-bottom: 1px solid #ccc; padding: .3rem .7rem; text-align: left; vertical-align: top; }
 th { background: #f3f3f3; }
 img { max-width: 100%; }
@@ -104,7 +104,10 @@ def html(record: VerdictRecord, *, policy: Policy) -> str:
     # A reason may quote what somebody else named: no link, and no image but the plot, comes of it.
     renderer.validateLink = _is_inline_image  # type: ignore[method-assign]
     body = renderer.render(markdown(record, policy=policy))
-    return page(f"{record.model_name} version {record.model_version}", body, style=_STYLE)
+    # A table scrolls within a frame of its own, which has to be reached by key as well.
+    framed = body.replace("<table>", '<div class="scroll" tabindex="0"><table>').replace("</table>", "</table></div>")
+    title = f"{record.model_name} version {record.model_version}"
+    return page(title, f"<main>\n{framed}</main>\n", style=_STYLE)
 
 
 def description(record: VerdictRecord) -> str:
@@ -127,7 +130,7 @@ def criteria_table(criteria: Iterable[Criterion]) -> str:
         )
         for criterion in criteria
     )
-    return table(("criterion", "value", "95 % interval", "must be", "", "in words"), rows)
+    return table(("criterion", "value", "95 % interval", "must be", "result", "in words"), rows)
 
 
 def side_by_side(record: VerdictRecord) -> dict[str, Metrics]:

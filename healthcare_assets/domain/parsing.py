@@ -94,6 +94,17 @@ def with_numbers(frame: Frame, *columns: str) -> Frame:
     ).drop(part[name] for part in (bare, odd, grouped, plain) for name in columns)
 
 
+def amount(column: str) -> nw.Expr:
+    """The number that `with_numbers` has added, null where the text has nothing but digits and begins with 0.
+
+    No amount is written so, but codes are: a social security number without hyphens, whose first digits are 0, is else
+    a plausible amount of millions.
+    """
+    number = nw.col(f"{column}_number")
+    is_code = nw.coalesce(nw.col(column).str.contains(r"^0[0-9]+$"), nw.lit(False))  # noqa: FBT003
+    return nw.when(~is_code).then(number)
+
+
 def _left_over(column: str, known: str) -> nw.Expr:
     """The column's text where `known` is null."""
     return nw.when(nw.col(known).is_null()).then(nw.col(column))

@@ -114,6 +114,7 @@ BRONZE_PATIENTS = Table(
         DAY,
     ),
     key=("source_row",),
+    identifying=True,
 )
 
 SILVER_PATIENTS = Table(

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 from uuid import uuid4
 
 import polars as pl
@@ -27,6 +28,7 @@ from healthcare_assets.resources.lakehouse import TABLE_PROPERTIES
 from healthcare_assets.resources.table_faults import CommitConflictError
 
 if TYPE_CHECKING:
+    from deltalake.table import FilePruningPredicateType, FilterType
     from polars.io.partition import SinkedPathsCallbackArgs
 
 ROWS_PER_FILE = 2_000_000
@@ -61,6 +63,23 @@ class WrittenFiles:
         return sum(file.rows for file in self.files)
 
 
+class LocalDeltaTable(DeltaTable):
+    """A table in a folder of this machine, its files as paths.
+
+    `deltalake` gives percent-encoded URIs without a scheme, which Polars takes for paths: it then finds no file below a
+    folder whose name has a blank or an umlaut.
+    """
+
+    def file_uris(
+        self,
+        partition_filters: "FilterType | None" = None,
+        *,
+        file_pruning_predicate: "FilePruningPredicateType | None" = None,
+    ) -> list[str]:
+        uris = super().file_uris(partition_filters, file_pruning_predicate=file_pruning_predicate)
+        return [unquote(uri) for uri in uris]
+
+
 def create(table: Table, folder: Path) -> None:
     """Make the empty table, unless it is there or another process makes it at this moment."""
     with suppress(CommitFailedError):
@@ -87,7 +106,7 @@ def stored_files(delta: DeltaTable) -> list[DataFile]:
 
 
 def damaged_file(root: Path) -> tuple[str, DataFile] | None:
-    """A table below `root` and a file of it that is gone, or is not of the size that it was written with.
+    """A table below `root` and a file of it that is gone, has another size than it was written with, or is unreadable.
 
     Polars names neither the table nor, for most faults, the file that it failed on.
     """
@@ -95,9 +114,18 @@ def damaged_file(root: Path) -> tuple[str, DataFile] | None:
         with suppress(DeltaError):  # a table whose log is damaged says so when it is opened
             for file in stored_files(DeltaTable(log.parent)):
                 path = log.parent / file.path
-                if not path.is_file() or path.stat().st_size != file.size:
+                if not path.is_file() or path.stat().st_size != file.size or not _is_readable(path):
                     return log.parent.name, file
     return None
+
+
+def _is_readable(path: Path) -> bool:
+    """Reads the whole file, for whoever has a fault to explain already."""
+    try:
+        pl.scan_parquet(path).collect(engine="streaming")
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
+        return False
+    return True
 
 
 def write_files(frames: Iterable[pl.LazyFrame], folder: Path, *, day: date | None = None) -> WrittenFiles:

@@ -5,9 +5,13 @@ the commit says so to whoever follows the table's changes. Then the files are de
 past consists of, with those that a writer left which died.
 """
 
+import re
+import time
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import date
+from pathlib import Path
 
 from deltalake import DeltaTable, WriterProperties
 from deltalake.exceptions import CommitFailedError, DeltaError
@@ -23,8 +27,12 @@ from healthcare_assets.resources.table_faults import CommitConflictError
 _WRITTEN = WriterProperties(compression="ZSTD", compression_level=1, max_row_group_size=ROWS_PER_GROUP)
 
 
-def compact(delta: DeltaTable, *, rules: MaintenanceRules) -> Compaction:
-    """Compact what is worth it of the table as `delta` has it open, and delete what is no longer needed.
+_STAGED = re.compile(r".+#\d+")
+_SECONDS_A_DAY = 86_400
+
+
+def compact(delta: DeltaTable, folder: Path, *, rules: MaintenanceRules) -> Compaction:
+    """Compact what is worth it of the table at `folder`, as `delta` has it open, and delete what is no longer needed.
 
     A table in order is left as it is, its version too. CommitConflictError when another writer replaced files that were
     being compacted: what was done before stays, and nothing is lost. LakehouseError when the disk fails.
@@ -34,7 +42,7 @@ def compact(delta: DeltaTable, *, rules: MaintenanceRules) -> Compaction:
     try:
         for day in _crowded(before, rules):
             _compact_part(delta, day, rules)
-        deleted = _delete_unneeded(delta, rules)
+        deleted = _delete_unneeded(delta, rules) + delete_staged(folder, older_than_days=rules.retention_days)
     except CommitFailedError as error:
         raise CommitConflictError(str(error)) from error
     except DeltaError as error:
@@ -74,7 +82,7 @@ def _delete_unneeded(delta: DeltaTable, rules: MaintenanceRules) -> int:
     return len(vacuum(dry_run=False)) if vacuum(dry_run=True) else 0
 
 
-def forget_past(delta: DeltaTable) -> None:
+def forget_past(delta: DeltaTable, folder: Path) -> None:
     """Delete every file that the present version does not consist of: no earlier version can be read from then on.
 
     Who reads an earlier version or writes at this moment fails. LakehouseError when the disk fails.
@@ -83,11 +91,27 @@ def forget_past(delta: DeltaTable) -> None:
         # Two versions each time, so that a repetition has nothing on record that did not happen.
         if delta.vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=True, full=True):
             delta.vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False, full=True)
+        delete_staged(folder, older_than_days=0)
     except DeltaError as error:
         raise LakehouseError(
             f"Files of the past of the table at {delta.table_uri} cannot be deleted: {error}. Check that the disk is "
             "writable, and run this again: it goes on where it ended."
         ) from error
+
+
+def delete_staged(folder: Path, *, older_than_days: float) -> int:
+    """Delete what a writer left in the making that died so long ago; returns how many files it was.
+
+    delta-rs writes a file of the log, or of a compaction, under its name with a number (`….json#1`), and then renames
+    it. What is left so is no reader's, and VACUUM does not see it.
+    """
+    until, deleted = time.time() - older_than_days * _SECONDS_A_DAY, 0
+    for path in folder.rglob("*#*"):
+        with suppress(FileNotFoundError):  # its writer is alive, and has renamed it
+            if _STAGED.fullmatch(path.name) and path.stat().st_mtime <= until:
+                path.unlink()
+                deleted += 1
+    return deleted
 
 
 def _total(files: Sequence[DataFile]) -> Stored:

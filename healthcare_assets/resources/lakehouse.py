@@ -85,6 +85,14 @@ class Lakehouse(Protocol):
         """Append the frame's rows to an undated table; returns the rows written."""
         ...
 
+    def append_next(self, table: Table, stage: Callable[[], tuple[Frame, int]]) -> None:
+        """Append to an undated table what `stage` makes of its present state, and the number that this has in it.
+
+        Numbers ascend from one such append to the next. Of several writers who give the same number one comes first,
+        and `stage` is called again for each other one.
+        """
+        ...
+
     def update(self, table: Table, stage: Stage, ranges: Sequence[KeyRange] = (EVERY_KEY,)) -> int:
         """Upsert and delete rows of an undated table by its key, atomically; returns the rows upserted and deleted.
 

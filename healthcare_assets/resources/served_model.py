@@ -10,23 +10,24 @@ from typing import Any
 import pandas as pd
 from mlflow.exceptions import MlflowException
 from mlflow.models import set_model
-from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
+from mlflow.protos.databricks_pb2 import INTERNAL_ERROR, INVALID_PARAMETER_VALUE
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 from healthcare_assets.domain.serving import answers
 from healthcare_assets.errors import RequestError
 from healthcare_assets.resources import model_artifact
+from healthcare_assets.resources.fault import summary
 
 
 class RefusedRequestError(MlflowException):
-    """A request that cannot be answered: status 400, and the sentence for whoever sent it.
+    """A request that cannot be answered, and the sentence for whoever sent it: status 400 where they can put it right.
 
     MLflow's scoring server puts the request's data in front of the message of what a model raises, and sends both back:
     with a patient's record in it the answer would end up in logs. So the message stays as it was.
     """
 
-    def __init__(self, sentence: str) -> None:
-        super().__init__(sentence, error_code=INVALID_PARAMETER_VALUE)
+    def __init__(self, sentence: str, error_code: int = INVALID_PARAMETER_VALUE) -> None:
+        super().__init__(sentence, error_code=error_code)
 
     @property
     def message(self) -> str:
@@ -64,6 +65,9 @@ class ServedChampion(PythonModel):
         except RequestError as error:
             # Without its cause: a traceback, where one is logged, shows no more than the sentence.
             raise RefusedRequestError(str(error)) from None
+        except Exception as error:  # noqa: BLE001 - whatever it is, nobody may read a record in it
+            # What it says would be sent back and logged.
+            raise RefusedRequestError(f"The request met an unexpected {summary(error)}.", INTERNAL_ERROR) from None
 
 
 set_model(ServedChampion())

@@ -74,19 +74,22 @@ def match_header(names: Sequence[str], *, place: str, declared: Declared = PATIE
     """Match a source's column names to the declared ones.
 
     Raises SourceError, naming the place, when no name is a declared one, when one occurs twice or when a required one
-    is missing. A header without any declared name is not quoted: it may be the first patient's record.
+    is missing. A header that lacks half of what is required is not quoted: it may be the first patient's record, of
+    which a cell happens to be called like a column (`smoker` is what some sources write for yes).
     """
     labels = [name.strip() or f"column_{position}" for position, name in enumerate(names, start=1)]
     found = [declared.ours(label) for label in labels]
     if not any(found):
         raise SourceError(f"{place} names none of the known columns in its header: {declared.expected}.")
-    twice = [name for name, count in Counter(map(_matched, labels, found)).items() if count > 1]
-    if twice:
-        raise SourceError(f"{place} has the column {_listed(twice)} twice: rename or remove one of them.")
     missing = [" or ".join(group) for group in declared.required if not set(group) & set(found)]
+    is_header = not missing or 2 * len(missing) < len(declared.required)
+    quotable = labels if is_header else [name for name in found if name]
+    twice = [name for name, count in Counter(map(_matched, labels, found)).items() if count > 1]
+    if twice and is_header:
+        raise SourceError(f"{place} has the column {_listed(twice)} twice: rename or remove one of them.")
     if missing:
         raise SourceError(
-            f"{place} has no column {', '.join(missing)}: add or rename it; found were {_listed(labels)}."
+            f"{place} has no column {', '.join(missing)}: add or rename it; found were {_listed(quotable)}."
         )
     positions = {name: position for position, name in enumerate(found)}
     return Header(

@@ -1,7 +1,7 @@
 """The lakehouse on Spark with Delta Lake: a Spark of this machine, a Spark Connect server, or a Databricks cluster."""
 
 import atexit
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import date
 from functools import cached_property
@@ -26,6 +26,7 @@ from healthcare_assets.resources.arrow_types import (
 from healthcare_assets.resources.compaction import Compaction
 from healthcare_assets.resources.journal import Journal
 from healthcare_assets.resources.lakehouse import BatchFunction, Frame, Stage
+from healthcare_assets.resources.private_folder import keep_private
 from healthcare_assets.resources.scratch import scratch_folder, write_batches
 from healthcare_assets.resources.spark_ddl import columns_ddl, create_statement
 from healthcare_assets.resources.spark_faults import blame, is_absent, is_conflict, spark_errors
@@ -45,10 +46,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 _RANK, _PART = "__rank", "__part"
-_NOTE = " "
-"""Between the mark of a commit, by which it is found right after it was made, and the writer's note."""
-_HISTORY = 100
-"""How many commits back our own is looked for, right after it was made."""
+_HISTORY = 100  # commits back, among which our own is looked for right after it was made
 
 
 class SparkLakehouse:
@@ -113,12 +111,35 @@ class SparkLakehouse:
         check_dated(table, daily=False, operation="append")
         return self._write(table, fitted(frame, table.columns, subject=f"The frame for {table.name}"), replaced=None)
 
+    def append_next(self, table: Table, stage: Callable[[], tuple[Frame, int]]) -> None:
+        check_dated(table, daily=False, operation="append_next")
+
+        def attempt() -> None:
+            with self._blaming():
+                self._make(table)
+                frame, number = stage()
+                mark = uuid4().hex
+                rows = fitted(frame, table.columns, subject=f"The frame for {table.name}")
+                # Delta takes a number of an application once: it leaves out a second write, or fails it as a conflict.
+                once = {"userMetadata": mark, "txnAppId": table.name, "txnVersion": str(number)}
+                rows.writeTo(self._address(table)).options(**once).append()
+                if not self._rows_written(table, mark):
+                    raise CommitConflictError(f"{table.name} has a number {number} already")
+
+        retry_on_conflict(table, self.location(table), attempt)
+
     def drop_days(self, table: Table, *, before: date) -> list[date]:
         check_dated(table, daily=True, operation="drop_days")
         dropped = [day for day in self.days(table) if day < before]
+        earlier = f"{PARTITION_COLUMN} < DATE '{before.isoformat()}'"
+
+        def attempt() -> None:
+            with self._blaming():
+                self.session.sql(f"DELETE FROM {self._address(table)} WHERE {earlier}").collect()  # noqa: S608 (a date)
+
         if dropped:
-            earlier = f"{PARTITION_COLUMN} < DATE '{before.isoformat()}'"
-            self._changed(table, f"DELETE FROM {self._address(table)} WHERE {earlier}")  # noqa: S608 (a date)
+            retry_on_conflict(table, self.location(table), attempt)
+            self.journal.has_written(table.name, lambda: self.version(table))
         return dropped
 
     def update(self, table: Table, stage: Stage, ranges: Sequence[KeyRange] = (EVERY_KEY,)) -> int:
@@ -222,6 +243,8 @@ class SparkLakehouse:
 
     def _make(self, table: Table) -> None:
         """Make the empty table, unless it is there. A race of two is a conflict for the second."""
+        if self.root.startswith("/"):
+            keep_private(table, Path(self.location(table)))
         if self._stored(table) is None:
             self.session.sql(create_statement(table, self._address(table), in_unity_catalog=self._in_unity_catalog))
             if self._stored(table) is None:  # what is there already is not yet a table
@@ -231,9 +254,7 @@ class SparkLakehouse:
         with self._blaming():
             if self._stored(table) is None:
                 return []
-            history = self.session.sql(f"DESCRIBE HISTORY {self._address(table)}")
-            noted = history.filter(history["userMetadata"].isNotNull()).select("userMetadata").collect()
-        return [_without_mark(row["userMetadata"]) for row in noted]
+            return spark_maintenance.notes(self.session, self._address(table))
 
     def forget_past(self, table: Table) -> None:
         if self._stored(table) is not None:
@@ -241,23 +262,13 @@ class SparkLakehouse:
                 spark_maintenance.forget_past(self.session, self._address(table))
             self.journal.has_written(table.name, lambda: self.version(table))
 
-    def _changed(self, table: Table, statement: str) -> None:
-        """Run a statement that changes rows of the table, as often as it takes."""
-
-        def attempt() -> None:
-            with self._blaming():
-                self.session.sql(statement).collect()
-
-        retry_on_conflict(table, self.location(table), attempt)
-        self.journal.has_written(table.name, lambda: self.version(table))
-
     def _write(
         self, table: Table, rows: "DataFrame", *, replaced: "SparkColumn | None", note: str | None = None
     ) -> int:
         def attempt() -> int:
             with self._blaming():
                 self._make(table)
-                mark = f"{uuid4().hex}{_NOTE}{note or ''}"
+                mark = f"{uuid4().hex}{spark_maintenance.NOTE}{note or ''}"
                 writer = rows.writeTo(self._address(table)).option("userMetadata", mark)
                 if replaced is None:
                     writer.append()
@@ -306,7 +317,3 @@ class SparkLakehouse:
             if told is None:
                 raise
             raise told from error
-
-
-def _without_mark(noted: str) -> str:
-    return noted.partition(_NOTE)[2]

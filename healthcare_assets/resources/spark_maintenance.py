@@ -25,6 +25,17 @@ def compact(session: "SparkSession", address: str, *, rules: MaintenanceRules) -
     return Compaction(before=before, after=_stored(session, address), deleted=deleted)
 
 
+NOTE = " "
+"""Between the mark of a commit, by which it is found right after it was made, and the writer's note."""
+
+
+def notes(session: "SparkSession", address: str) -> list[str]:
+    """What the writers of the table noted with their commits."""
+    history = session.sql(f"DESCRIBE HISTORY {address}")
+    noted = history.filter(history["userMetadata"].isNotNull()).select("userMetadata").collect()
+    return [row["userMetadata"].partition(NOTE)[2] for row in noted]
+
+
 def forget_past(session: "SparkSession", address: str) -> None:
     """Delete every file that the present version does not consist of. Raises what Spark raises."""
     guard = "spark.databricks.delta.retentionDurationCheck.enabled"

@@ -66,7 +66,8 @@ def _local_configuration() -> dict[str, str]:
         "spark.ui.enabled": "false",
         # Its progress bars would overwrite what a run says.
         "spark.ui.showConsoleProgress": "false",
-        "spark.log.level": "ERROR",
+        # What a task fails with is raised as well; the log quotes the value it failed on, perhaps a patient's.
+        "spark.log.level": "OFF",
         "spark.sql.shuffle.partitions": "4",
         # A table's log is small here; Delta's default of 50 partitions is 50 tasks for every look at it.
         "spark.databricks.delta.snapshotPartitions": "1",

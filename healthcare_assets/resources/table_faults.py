@@ -1,8 +1,10 @@
 """What both lakehouses say and do when a table cannot be used, or when another writer's commit comes first."""
 
+import os
 import secrets
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from typing import TypeVar
@@ -83,6 +85,17 @@ def check_no_data_without_log(table: Table, folder: Path) -> None:
     # The log is looked for last: another process may be making the table, and its log is there before its data is.
     if any(folder.rglob("*.parquet")) and not any(folder.glob("_delta_log/*.json")):
         raise unreadable(table.name, str(folder), "it has data files and no transaction log")
+
+
+def check_log_is_whole(table: Table, folder: Path) -> None:
+    """LakehouseError when an entry of the log is empty, as a machine that lost its power leaves it.
+
+    Readers take it for a commit that changed nothing, and the table for one that lacks what the commit added.
+    """
+    with suppress(FileNotFoundError), os.scandir(folder / "_delta_log") as found:
+        for entry in found:
+            if entry.name.endswith(".json") and not entry.stat().st_size:
+                raise unreadable(table.name, str(folder), f"{entry.name} of its transaction log is empty")
 
 
 def _first_line(text: str) -> str:

@@ -1,9 +1,10 @@
 """The moves of the champion alias: each is written down before it happens; and the way back to the previous one."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 from uuid import uuid4
 
+import narwhals as nw
 import pyarrow as pa
 
 from healthcare_assets.domain.tables import CHAMPION_HISTORY
@@ -25,6 +26,8 @@ def append_move(  # noqa: PLR0913 - what the record of a move consists of
     verdict_id: str | None = None,
 ) -> None:
     """Write down a move that is about to happen."""
+    lakehouse = runtime.lakehouse
+    before = lakehouse.collect(lakehouse.scan(CHAMPION_HISTORY).select(nw.col("moved_at").max())).to_pylist()
     row = {
         "move_id": str(uuid4()),
         "action": action,
@@ -35,11 +38,9 @@ def append_move(  # noqa: PLR0913 - what the record of a move consists of
         "why": why,
         "verdict_id": verdict_id,
         "dagster_run_id": runtime.run_id,
-        # Not the run's beginning: of two moves the one that waited for the other has to come second.
-        "moved_at": datetime.now(UTC),
+        "moved_at": _after(before[0]["moved_at"] if before else None),
     }
     batch = pa.RecordBatch.from_pylist([row], schema=arrow_schema(CHAMPION_HISTORY.columns))
-    lakehouse = runtime.lakehouse
     lakehouse.append(CHAMPION_HISTORY, lakehouse.from_batches([batch], columns=CHAMPION_HISTORY.columns))
     record(
         runtime,
@@ -49,6 +50,15 @@ def append_move(  # noqa: PLR0913 - what the record of a move consists of
         why=why,
         detail={"move_id": row["move_id"], "replaced_version": row["replaced_version"], "verdict_id": verdict_id},
     )
+
+
+def _after(last: datetime | None) -> datetime:
+    """Now, or just after the last move where a clock was set back: their order is what says who is champion.
+
+    Not the run's beginning: of two moves the one that waited for the other has to come second.
+    """
+    now = datetime.now(UTC)
+    return now if last is None else max(now, last.astimezone(UTC) + timedelta(microseconds=1))
 
 
 def operate(runtime: Runtime, *, who: str, why: str) -> StepReport:

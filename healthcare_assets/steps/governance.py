@@ -30,22 +30,27 @@ def run(runtime: Runtime) -> StepReport:
     champion = registry.version_by_alias("champion")
     found = examine(runtime, challenger, champion)
     record = _decided(runtime, challenger, champion, found)
-    _publish(runtime, challenger, record)
     return (_verdict_report(runtime, record, champion), _history_report(runtime))
 
 
 def _decided(
     runtime: Runtime, challenger: ModelVersion, champion: ModelVersion | None, found: Examination
 ) -> VerdictRecord:
-    """Decide, write the verdict down and move the alias, in this order; a champion who moved meanwhile refuses all."""
+    """Decide, write the verdict down and move the alias, in this order; a champion who moved meanwhile refuses all.
+
+    The registry is told before the alias moves: a process that dies in between leaves an approved model that is not
+    champion, and never a champion without tags and card.
+    """
     verdict = decide(found.evidence, policy=runtime.policy)
     record = _record(runtime, challenger, found, verdict)
     if verdict.decision == "rejected":
         _append(runtime, record)
+        _publish(runtime, challenger, record)
         return record
 
     def write_down() -> None:
         _append(runtime, record)
+        _publish(runtime, challenger, record)
         if champion != challenger:
             append_move(
                 runtime,
@@ -62,6 +67,7 @@ def _decided(
     except ChampionMovedError as error:
         record = _record(runtime, challenger, found, refused(verdict, str(error)))
         _append(runtime, record)
+        _publish(runtime, challenger, record)
     return record
 
 

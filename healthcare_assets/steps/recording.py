@@ -9,7 +9,6 @@ from typing import Any
 import pyarrow as pa
 
 from healthcare_assets.domain.audit import AUDIT_TRAIL, Act, Action, Head, entry_after
-from healthcare_assets.domain.key_ranges import KeyRange
 from healthcare_assets.environments import Settings, made_folder
 from healthcare_assets.errors import LakehouseError
 from healthcare_assets.resources.arrow_types import arrow_schema
@@ -50,16 +49,15 @@ def record(  # noqa: PLR0913 - what an entry consists of
     )
     lakehouse, written_as = runtime.lakehouse, Head()
 
-    def stage(_: KeyRange) -> tuple[Frame, Frame]:
+    def stage() -> tuple[Frame, int]:
         nonlocal written_as
         # Not the run's beginning: of two entries the one that waited for the other comes second.
         row = entry_after(last_entry(lakehouse), act, recorded_at=datetime.now(UTC))
         written_as = Head(sequence=row["sequence"], entry_hash=row["entry_hash"])
         batch = pa.RecordBatch.from_pylist([row], schema=arrow_schema(AUDIT_TRAIL.columns))
-        entry = lakehouse.from_batches([batch], columns=AUDIT_TRAIL.columns)
-        return entry, entry.select(*AUDIT_TRAIL.key).head(0)
+        return lakehouse.from_batches([batch], columns=AUDIT_TRAIL.columns), written_as.sequence
 
-    lakehouse.update(AUDIT_TRAIL, stage)
+    lakehouse.append_next(AUDIT_TRAIL, stage)
     _keep_head(runtime.settings, written_as)
     return written_as
 

@@ -7,8 +7,10 @@ from datetime import date
 from importlib import import_module
 
 from healthcare_assets.domain.audit import AUDIT_TRAIL, KEYS, Head
-from healthcare_assets.errors import HealthcareError, SettingsError
+from healthcare_assets.errors import SettingsError
 from healthcare_assets.resources.audit_rows import recorded_keys
+from healthcare_assets.resources.disk_faults import telling_of_the_disk
+from healthcare_assets.resources.fault import is_fault
 from healthcare_assets.resources.pseudonym_key import fingerprints
 from healthcare_assets.steps.catalogue import OPERATIONS, STEPS, Step
 from healthcare_assets.steps.recording import record
@@ -31,10 +33,13 @@ def run_step(name: str, runtime: Runtime, *, day: date | None) -> StepReport:
     journal.begin()
     subject = ", ".join(step.assets)
     try:
-        report = run(runtime, day) if step.daily else run(runtime)
-    except Exception as error:
+        with telling_of_the_disk(runtime.settings.home):
+            report = run(runtime, day) if step.daily else run(runtime)
+    except BaseException as error:
+        if not is_fault(error):
+            raise
         # The first fault is told, whatever becomes of its entry.
-        with suppress(HealthcareError):
+        with suppress(Exception):
             record(
                 runtime,
                 "failed",
@@ -46,18 +51,19 @@ def run_step(name: str, runtime: Runtime, *, day: date | None) -> StepReport:
                 detail={"error": type(error).__name__},
             )
         raise
-    head = record(
-        runtime,
-        "materialized",
-        subject,
-        day=day,
-        read=_but_the_trail(journal.read),
-        written=_but_the_trail(journal.written),
-        detail={
-            "rows": {asset.asset: asset.rows for asset in report if asset.rows is not None},
-            **({KEYS: fingerprints(runtime.pseudonym_keys)} if step.pseudonymises else {}),
-        },
-    )
+    with telling_of_the_disk(runtime.settings.home):
+        head = record(
+            runtime,
+            "materialized",
+            subject,
+            day=day,
+            read=_but_the_trail(journal.read),
+            written=_but_the_trail(journal.written),
+            detail={
+                "rows": {asset.asset: asset.rows for asset in report if asset.rows is not None},
+                **({KEYS: fingerprints(runtime.pseudonym_keys)} if step.pseudonymises else {}),
+            },
+        )
     return tuple(_with_entry(asset, head) for asset in report)
 
 
@@ -71,7 +77,8 @@ def run_operation(name: str, runtime: Runtime, *, who: str, why: str) -> StepRep
         )
     operate: Callable[..., StepReport] = import_module(operation.module).operate
     runtime.lakehouse.journal.begin()
-    return operate(runtime, who=who, why=why)
+    with telling_of_the_disk(runtime.settings.home):
+        return operate(runtime, who=who, why=why)
 
 
 def _check_no_rotation(runtime: Runtime, step: Step) -> None:

@@ -106,6 +106,7 @@ def test_spellings_are_folded(column: str, spelling: str | None, value: Any) -> 
         ({"children": "-1"}, "children is outside 0–20"),
         ({"charges": "free"}, "charges is not a number"),
         ({"charges": "Infinity"}, "charges is not a number"),
+        ({"charges": "078051120"}, "charges is not a number"),
         ({"charges": "-0.01"}, "charges is negative"),
         ({"charges": "5551234567"}, "charges is over 100,000,000 dollars"),
         ({"coverage_start_date": "soon"}, "coverage_start_date is not a date"),

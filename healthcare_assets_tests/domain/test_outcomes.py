@@ -54,6 +54,27 @@ def test_a_good_outcome_is_read() -> None:
 
 
 @pytest.mark.parametrize(
+    "change",
+    [
+        {"service_date": "1950-11-23"},  # before the patient was known
+        {"service_date": "2031-11-23"},
+        {"patient_id": None, "service_date": "1950-11-23"},
+        {"patient_id": "P3", "service_date": "1950-11-23"},
+    ],
+)
+def test_a_refused_outcome_keeps_no_date_on_which_its_patient_is_not_known(change: Mapping[str, Any]) -> None:
+    (row,) = rows(outcomes.quarantined_outcomes(_judged([{**GOOD, **change}])))
+    assert row["service_date"] is None
+    (kept,) = rows(outcomes.quarantined_outcomes(_judged([{**GOOD, "charges": "free"}])))
+    assert kept["service_date"] == date(2026, 1, 3)
+
+
+@pytest.mark.parametrize(("charges", "is_amount"), [("078051120", False), ("0123", False), ("0", True), ("0.50", True)])
+def test_a_code_with_zeros_in_front_is_no_cost(charges: str, is_amount: bool) -> None:
+    assert _reasons({**GOOD, "charges": charges}) == [None if is_amount else ["charges is not a number"]]
+
+
+@pytest.mark.parametrize(
     ("change", "reason"),
     [
         ({"patient_id": " "}, "patient_id is missing"),

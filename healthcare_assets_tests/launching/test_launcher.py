@@ -99,16 +99,17 @@ def test_the_sentence_of_a_foreseen_error_is_dagsters_error(
     assert dev.launches() == []
 
 
-def test_an_unforeseen_error_is_told_with_its_traceback_and_the_end_of_the_output(
+def test_an_unforeseen_error_is_told_by_kind_and_place_with_the_end_of_the_output(
     dev: Dev, instance: dg.DagsterInstance
 ) -> None:
     dev.before_step.write_text(
         "import sys, types\nmodule = types.ModuleType('healthcare_assets.steps.bronze')\n"
-        "def run(*_):\n    print('just before it')\n    raise ZeroDivisionError('nobody foresaw this')\n"
+        "def run(*_):\n    print('just before it')\n    raise ZeroDivisionError('nobody ' + 'foresaw this')\n"
         "module.run = run\nsys.modules['healthcare_assets.steps.bronze'] = module\n"
     )
     said = said_of(dev.materialize("bronze_patients", instance=instance))
-    assert "ZeroDivisionError: nobody foresaw this" in said
+    assert "ZeroDivisionError" in said
+    assert "nobody foresaw this" not in said
     assert "just before it" in said
 
 

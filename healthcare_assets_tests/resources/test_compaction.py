@@ -126,6 +126,21 @@ def test_what_only_older_versions_need_is_deleted(engine: str, root: Path, reque
     assert [row["patient"] for row in rows_of(caretaker, caretaker.scan(VERSIONS))] == list(PATIENTS)
 
 
+def test_what_a_writer_left_in_the_making_is_deleted_when_it_is_as_old_as_what_is_not_retained(root: Path) -> None:
+    """As delta-rs names what it writes before it renames it; its VACUUM does not see such files."""
+    log = root / "versions" / "_delta_log"
+    old, staged, young = log / "1.json#1", root / "versions" / "part-1.parquet#12", log / "2.json#1"
+    for path in (old, staged, young):
+        path.write_bytes(b"half a file")
+    long_ago = time.time() - timedelta(days=RULES.retention_days + 1).total_seconds()
+    for path in (old, staged):
+        os.utime(path, (long_ago, long_ago))
+    compaction = PolarsLakehouse(root).compact(VERSIONS, rules=RULES)
+    assert compaction is not None
+    assert compaction.deleted == 2
+    assert list(root.rglob("*#*")) == [young]
+
+
 @pytest.fixture
 def caretaker_after(request: pytest.FixtureRequest, root: Path) -> Lakehouse:
     from healthcare_assets.resources.spark_lakehouse import SparkLakehouse

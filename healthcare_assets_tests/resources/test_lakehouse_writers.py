@@ -155,6 +155,40 @@ def test_threads_of_one_spark_session_lose_nothing(spark_lakehouse: Lakehouse) -
 
 
 @pytest.mark.spark
+@pytest.mark.parametrize("engine", ["polars", pytest.param("spark", marks=pytest.mark.spark)])
+def test_of_writers_who_give_the_same_number_one_comes_first(
+    engine: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """Both have seen the same state before either writes; the one that comes second is asked again."""
+    polars = PolarsLakehouse(tmp_path)
+    lakehouses: list[Lakehouse] = [polars, PolarsLakehouse(tmp_path)]
+    if engine == "spark":
+        from healthcare_assets.resources.spark_lakehouse import SparkLakehouse
+
+        session = request.getfixturevalue("spark_session")
+        lakehouses = [SparkLakehouse(session, str(tmp_path)), SparkLakehouse(session, str(tmp_path))]
+    interrupted = False
+
+    def counted(lakehouse: Lakehouse, writer: str) -> tuple[Frame, int]:
+        number = 1 + max((row["rows"] for row in rows_of(lakehouse, lakehouse.scan(VERSIONS))), default=0)
+        row = {"patient": writer, "since": MONDAY, "note": "", "rows": number}
+        return frame_of(lakehouse, VERSIONS, [row]), number
+
+    def overtaken() -> tuple[Frame, int]:
+        nonlocal interrupted
+        staged = counted(lakehouses[0], "first")
+        if not interrupted:
+            interrupted = True
+            if engine == "polars":  # as from another machine, on which this one's lock says nothing
+                (tmp_path / ".locks").rename(tmp_path / ".locks-of-the-first")
+            lakehouses[1].append_next(VERSIONS, lambda: counted(lakehouses[1], "second"))
+        return staged
+
+    lakehouses[0].append_next(VERSIONS, overtaken)
+    found = {row["rows"]: row["patient"] for row in rows_of(polars, polars.scan(VERSIONS))}
+    assert found == {1: "second", 2: "first"}
+
+
 def test_each_engine_reads_and_changes_what_the_other_wrote(tmp_path: Path, spark_session: "SparkSession") -> None:
     from healthcare_assets.resources.spark_lakehouse import SparkLakehouse
 

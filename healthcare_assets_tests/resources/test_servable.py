@@ -4,6 +4,7 @@ import ast
 import json
 import subprocess
 import sys
+import traceback
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -125,6 +126,21 @@ def test_a_refusal_is_a_bad_request_that_nobody_can_put_a_record_into(model: Any
 
 
 _CELLS = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.lists(st.integers(), max_size=2))
+
+
+def test_an_error_that_nobody_foresaw_is_told_by_kind_and_place(model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the server would log of it may quote the record."""
+    champion = model.unwrap_python_model()
+
+    class Broken:
+        def __getattr__(self, name: str) -> Any:
+            raise KeyError("Ada " + "Lovelace")
+
+    monkeypatch.setattr(champion, "_model", Broken())
+    with pytest.raises(Exception, match=r"The request met an unexpected KeyError at \S+:\d+ in \w+") as failed:
+        model.predict(pd.DataFrame([EXAMPLE_RECORD]))
+    assert failed.value.get_http_status_code() == 500  # type: ignore[attr-defined]
+    assert "Ada Lovelace" not in "".join(traceback.format_exception(failed.value))
 
 
 @settings(max_examples=30)

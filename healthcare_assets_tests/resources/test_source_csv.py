@@ -218,6 +218,8 @@ def test_a_header_without_rows_has_no_records(write: Callable[..., Path]) -> Non
         ("sex,region,bmi,smoker,children\n", "has no column age or birth_date"),
         ("Age,sex,region,bmi,smoker,children,AGE\n", "has the column age twice"),
         ("age,sex,region,bmi,smoker,children,x-y,X y\n", "has the column x_y twice"),
+        ("age,smoker,x,y\n", "has no column sex, region, bmi, children: add or rename it; found were age, smoker[.]$"),
+        ("Maria,Garcia,44,Smoker,Maria\n", "has no column age or birth_date, .*; found were smoker[.]$"),
         ("MBR1,Maria,Garcia,1970-01-02\n", "names none of the known columns in its header"),
         (b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 40, "is no text file"),
         (b"PK\x03\x04" + bytes(range(256)), "is an Excel workbook or a zip archive"),

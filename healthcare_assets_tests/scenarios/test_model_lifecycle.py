@@ -25,7 +25,7 @@ from healthcare_assets.domain.tables import (
 )
 from healthcare_assets.domain.training import train
 from healthcare_assets.errors import HealthcareError, RegistryError, SettingsError
-from healthcare_assets.resources.registry import ModelVersion
+from healthcare_assets.resources.registry import ModelRegistry, ModelVersion
 from healthcare_assets.steps import bronze, dimension, examination, features, governance, scoring, silver, training
 from healthcare_assets.steps.running import run_operation
 from healthcare_assets.steps.runtime import Runtime
@@ -299,6 +299,25 @@ def _trained(folder: Path) -> Runtime:
 
 def _model_file(runtime: Runtime, name: str) -> Path:
     return max(runtime.settings.mlflow_root.rglob(name), key=lambda path: path.stat().st_mtime_ns)
+
+
+def test_a_governance_run_that_dies_as_the_alias_has_moved_leaves_a_champion_with_tags_and_card(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime = _trained(tmp_path)
+    move = ModelRegistry._move_champion
+
+    def move_and_die(*arguments: Any, **named: Any) -> None:
+        move(*arguments, **named)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ModelRegistry, "_move_champion", move_and_die)
+    with pytest.raises(KeyboardInterrupt):
+        governance.run(runtime)
+    [verdict] = _rows(runtime, GOVERNANCE_VERDICT)
+    tags = runtime.registry.tags(runtime.registry.required_version("champion"))
+    assert (tags["compliance_status"], tags["verdict_id"]) == ("approved", verdict["verdict_id"])
+    assert _model_file(runtime, f"verdicts/{verdict['verdict_id']}/model_card.html").is_file()
 
 
 def test_a_challenger_whose_files_were_changed_is_refused(tmp_path: Path) -> None:

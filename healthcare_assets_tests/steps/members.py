@@ -20,7 +20,7 @@ PATIENT_STEPS = ("bronze", "silver", "dimension", "features")
 
 def write_members(folder: Path, day: date, *records: Mapping[str, str | None]) -> None:
     with (folder / f"members-{day}.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=list(GOOD_RECORD))
+        writer = csv.DictWriter(file, fieldnames=list(dict.fromkeys(n for r in (GOOD_RECORD, *records) for n in r)))
         writer.writeheader()
         writer.writerows([{**GOOD_RECORD, **record} for record in records])
 

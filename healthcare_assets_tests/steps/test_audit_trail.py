@@ -134,7 +134,7 @@ def test_a_trail_that_cannot_be_written_fails_the_step(tmp_path: Path, monkeypat
     def fails(*_: object) -> None:
         raise LakehouseError("The disk is full.")
 
-    monkeypatch.setattr(runtime.lakehouse, "update", fails)
+    monkeypatch.setattr(runtime.lakehouse, "append_next", fails)
     with pytest.raises(LakehouseError, match="The disk is full"):
         run_step("bronze", runtime, day=DAY)
 

@@ -210,5 +210,5 @@ def _dies_at(patched: pytest.MonkeyPatch, lakehouse: Lakehouse, number: int) -> 
 
         return write
 
-    for name in ("replace_day", "update", "forget_past"):
+    for name in ("replace_day", "update", "append_next", "forget_past"):
         patched.setattr(lakehouse, name, dying(getattr(lakehouse, name)))

@@ -217,5 +217,5 @@ def _dies_after(patched: pytest.MonkeyPatch, lakehouse: Lakehouse, number: int) 
 
         return write
 
-    for name in ("replace_day", "replace", "update", "forget_past"):
+    for name in ("replace_day", "replace", "update", "append_next", "forget_past"):
         patched.setattr(lakehouse, name, dying(getattr(lakehouse, name)))

@@ -61,12 +61,15 @@ def read_outcomes(delivered: Frame, *, day: date, policy: Policy) -> Frame:
     frame = parsing.with_date(frame, "service_date")
     frame = parsing.with_instant(frame, "known_date")
     frame = parsing.with_numbers(frame, "charges")
+    frame = frame.with_columns(parsing.amount("charges").alias("charges_number"))
     low, high = policy.ranges.charges
     plausible = (nw.col("charges_number") >= low) & (nw.col("charges_number") <= high)
     return frame.with_columns(_reasons(day=day, policy=policy).alias("reasons_text")).select(
         nw.col("patient_id").alias("identity"),
         nw.when(plausible).then(nw.col("charges_number")).alias("charges"),
-        nw.col("service_date_days").alias("service_days"),
+        nw.when(nw.col("service_date_days") <= (day - _EPOCH).days)
+        .then(nw.col("service_date_days"))
+        .alias("service_days"),
         "source_row",
         "reasons_text",
     )
@@ -113,12 +116,15 @@ def judged(records: Frame, dimension: Frame) -> Frame:
 
     To the rules that a record breaks by itself come those that take the others: its patient must be in the dimension
     by the service date, and no other valid record of the delivery may say another cost of the same patient and date.
+    A service date on which the patient is not known leaves no trace: it may be a birth date that slipped a column.
     """
     first_seen = dimension.group_by("patient_key").agg(nw.col("effective_date").min().alias("first_seen"))
     records = records.join(first_seen, on="patient_key", how="left")
     stranger = nw.col("first_seen").is_null() | (nw.col("first_seen") > nw.col("service_date"))
     named = ~nw.col("patient_key").is_null() & ~nw.col("service_date").is_null()
-    records = _with_reason(records, named & stranger, _UNKNOWN_PATIENT).drop("first_seen")
+    records = _with_reason(records, named & stranger, _UNKNOWN_PATIENT)
+    known = nw.col("first_seen") <= nw.col("service_date")
+    records = records.with_columns(nw.when(known).then(nw.col("service_date")).alias("service_date")).drop("first_seen")
     costs = (
         records.filter(nw.col("reasons_text").is_null())
         .group_by(*KEY)
