@@ -11,7 +11,7 @@ import warnings
 from rich.console import Console
 from rich.markup import escape
 
-from healthcare_assets.dagster_home import prepare
+from healthcare_assets.dagster_home import prepare, telling_of_storage
 from healthcare_assets.environments import settings_from
 from healthcare_assets.errors import HealthcareError
 
@@ -27,11 +27,12 @@ def main() -> int:
         os.environ.setdefault("DAGSTER_HOME", str(settings.dagster_home))
         # Preview features of Dagster are named where they are used; their notice is not for who runs the graph.
         warnings.filterwarnings("ignore", category=Warning, module=r"dagster\b")
-        prepare(settings)
+        with telling_of_storage(settings):
+            prepare(settings)
 
-        from healthcare_assets.walkthrough import Walkthrough
+            from healthcare_assets.walkthrough import Walkthrough
 
-        return 0 if Walkthrough(settings, console).run() else 1
+            return 0 if Walkthrough(settings, console).run() else 1
     except HealthcareError as error:
         console.print(f"[red]{escape(str(error))}[/red]")
         return 1

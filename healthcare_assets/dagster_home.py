@@ -7,7 +7,8 @@ one process makes them all, and the others wait for it.
 import re
 import sqlite3
 import sys
-from contextlib import closing, redirect_stdout
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, redirect_stdout
 from importlib.metadata import version
 from importlib.util import find_spec
 from io import StringIO
@@ -17,6 +18,8 @@ from filelock import FileLock
 
 from healthcare_assets.environments import DAGSTER_DATABASE, PROJECT_ROOT, Settings, made_folder, settings_from
 from healthcare_assets.errors import HealthcareError, SettingsError
+from healthcare_assets.resources.database_faults import trouble_with_sqlite
+from healthcare_assets.resources.disk_faults import trouble_with_the_disk
 
 _CONFIGURATION = "dagster.yaml"
 _IN_POSTGRES = f"""
@@ -47,9 +50,28 @@ def prepare(settings: Settings) -> None:
             _check_databases(home)
             _bring_databases_up_to_date(settings)
     except OSError as error:
+        trouble = trouble_with_the_disk(error)
         raise SettingsError(
-            f"Nothing can be written to {home} ({error.strerror}): "
+            f"Nothing can be written to {home} ({error.strerror}): {f'{trouble[1]}, or ' if trouble else ''}"
             "set HEALTHCARE_HOME to a folder that you may write to."
+        ) from error
+
+
+@contextmanager
+def telling_of_storage(settings: Settings) -> Iterator[None]:
+    """A fault of the files in which Dagster keeps its runs becomes a SettingsError, with what to do about it."""
+    try:
+        yield
+    except HealthcareError:
+        raise
+    except Exception as error:
+        trouble = trouble_with_sqlite(error) or trouble_with_the_disk(error)
+        if trouble is None:
+            raise
+        said, to_do = trouble
+        raise SettingsError(
+            f"Dagster's storage in {settings.dagster_home} cannot be used ({said}): {to_do}, and run this again. Every "
+            "table is as its last commit left it."
         ) from error
 
 
@@ -129,6 +151,8 @@ def _is_of_connection(error: BaseException) -> bool:
 
 if __name__ == "__main__":
     try:
-        prepare(settings_from())
+        of_environment = settings_from()
+        with telling_of_storage(of_environment):
+            prepare(of_environment)
     except HealthcareError as problem:
         sys.exit(str(problem))

@@ -29,14 +29,21 @@ def telling_of_the_disk(home: Path) -> Iterator[None]:
     except HealthcareError:
         raise
     except Exception as error:
-        number = _number(error)
-        if number is None:
+        trouble = trouble_with_the_disk(error)
+        if trouble is None:
             raise
         place = error.filename if isinstance(error, OSError) and error.filename else home
+        said, to_do = trouble
         raise LakehouseError(
-            f"{place} cannot be written ({os.strerror(number)}): {_OF_THE_DISK[number]}, and run this again. Every "
-            "table is as its last commit left it."
+            f"{place} cannot be written ({said}): {to_do}, and run this again. Every table is as its last commit left "
+            "it."
         ) from error
+
+
+def trouble_with_the_disk(error: BaseException) -> tuple[str, str] | None:
+    """What the system said of the disk, and what to do about it; None when the error is none of the disk's."""
+    number = _number(error)
+    return None if number is None else (os.strerror(number), _OF_THE_DISK[number])
 
 
 def _number(error: BaseException) -> int | None:

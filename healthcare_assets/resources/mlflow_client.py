@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, TypeVar
 from filelock import FileLock
 
 from healthcare_assets.errors import RegistryError
+from healthcare_assets.resources.database_faults import trouble_with_sqlite
+from healthcare_assets.resources.disk_faults import trouble_with_the_disk
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -20,7 +22,8 @@ T = TypeVar("T")
 
 _SQLITE = "sqlite:///"
 _LOCK_SECONDS = 120
-_CHATTY_LOGGERS = ("mlflow.store.db.utils", "mlflow.pyfunc", "alembic.runtime.migration")
+_DATABASE_LOGGER = "mlflow.store.db.utils"
+_CHATTY_LOGGERS = (_DATABASE_LOGGER, "mlflow.pyfunc", "alembic.runtime.migration")
 
 
 @contextmanager
@@ -107,19 +110,35 @@ def answering(place: str) -> Iterator[None]:
         from sqlalchemy.exc import SQLAlchemyError
 
     try:
-        yield
+        with _silent(_DATABASE_LOGGER):
+            yield
     except (MlflowException, SQLAlchemyError, sqlite3.Error, OSError) as error:
         said = one_line(error)
+        trouble = trouble_with_sqlite(error) or trouble_with_the_disk(error)
         if isinstance(error, MlflowException) and error.error_code == "RESOURCE_DOES_NOT_EXIST":
             message = (
                 f"The model registry at {place} lacks what it was asked for ({said}): materialise trained_model again."
             )
+        elif trouble is not None:
+            message = f"The model registry at {place} does not answer ({trouble[0]}): {trouble[1]}, and run this again."
         else:
             message = (
                 f"The model registry at {place} does not answer ({said}): "
                 "check that it exists, is writable and belongs to this version of MLflow."
             )
         raise RegistryError(message) from error
+
+
+@contextmanager
+def _silent(name: str) -> Iterator[None]:
+    """MLflow logs a fault of its database with a stack trace and the statement's values, besides raising it."""
+    logger = logging.getLogger(name)
+    level = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def create_or_find(create: Callable[[], T], find: Callable[[], T]) -> T:

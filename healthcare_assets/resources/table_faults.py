@@ -88,14 +88,34 @@ def check_no_data_without_log(table: Table, folder: Path) -> None:
 
 
 def check_log_is_whole(table: Table, folder: Path) -> None:
-    """LakehouseError when an entry of the log is empty, as a machine that lost its power leaves it.
+    """LakehouseError when an entry of the log is empty, as a machine that lost its power leaves it, or missing.
 
-    Readers take it for a commit that changed nothing, and the table for one that lacks what the commit added.
+    Readers take an empty one for a commit that changed nothing, and the table for one that lacks what the commit added.
+    Of a missing one they say much, and not which it is. That the newest is missing no log can tell.
     """
-    with suppress(FileNotFoundError), os.scandir(folder / "_delta_log") as found:
+    log = folder / "_delta_log"
+    # Of what others commit or delete while a folder is listed any part may be seen: a gap has to be there twice.
+    fault = _fault_of(log) and _fault_of(log)
+    if fault:
+        raise unreadable(table.name, str(folder), fault)
+
+
+def _fault_of(log: Path) -> str | None:
+    commits, checkpoint = set[int](), -1
+    with suppress(FileNotFoundError), os.scandir(log) as found:
         for entry in found:
-            if entry.name.endswith(".json") and not entry.stat().st_size:
-                raise unreadable(table.name, str(folder), f"{entry.name} of its transaction log is empty")
+            number, _, ending = entry.name.partition(".")
+            if not number.isdecimal():
+                continue
+            if ending == "json":
+                if not entry.stat().st_size:
+                    return f"{entry.name} of its transaction log is empty"
+                commits.add(int(number))
+            elif ending.startswith("checkpoint"):  # holds all that came before
+                checkpoint = max(checkpoint, int(number))
+    following = range(checkpoint + 1, max(commits, default=-1))
+    missing = next((number for number in following if number not in commits), None)
+    return None if missing is None else f"{missing:020}.json of its transaction log is missing"
 
 
 def _first_line(text: str) -> str:

@@ -39,7 +39,8 @@ def append_move(  # noqa: PLR0913 - what the record of a move consists of
         "why": why,
         "verdict_id": verdict_id,
         "dagster_run_id": runtime.run_id,
-        "moved_at": _after(before[0]["moved_at"] if before else None),
+        # Not the run's beginning: of two moves the one that waited for the other has to come second.
+        "moved_at": after(before[0]["moved_at"] if before else None, datetime.now(UTC)),
     }
     batch = pa.RecordBatch.from_pylist([row], schema=arrow_schema(CHAMPION_HISTORY.columns))
     lakehouse.append(CHAMPION_HISTORY, lakehouse.from_batches([batch], columns=CHAMPION_HISTORY.columns))
@@ -54,12 +55,9 @@ def append_move(  # noqa: PLR0913 - what the record of a move consists of
     )
 
 
-def _after(last: datetime | None) -> datetime:
-    """Now, or just after the last move where a clock was set back: their order is what says who is champion.
-
-    Not the run's beginning: of two moves the one that waited for the other has to come second.
-    """
-    now = datetime.now(UTC)
+def after(last: datetime | None, now: datetime) -> datetime:
+    """Now, or just after the last one where a clock was set back: the order of moves says who is champion, and that of
+    verdicts which one holds."""
     return now if last is None else max(now, last.astimezone(UTC) + timedelta(microseconds=1))
 
 

@@ -2,8 +2,10 @@
 
 import json
 from dataclasses import asdict
+from datetime import datetime
 from uuid import uuid4
 
+import narwhals as nw
 import pyarrow as pa
 
 from healthcare_assets.domain import model_card
@@ -14,7 +16,7 @@ from healthcare_assets.domain.verdict import Verdict, refused
 from healthcare_assets.resources.arrow_types import arrow_schema
 from healthcare_assets.resources.registry import COMPILED_TAG, ChampionMovedError, ModelVersion
 from healthcare_assets.resources.training_run import DATA_VERSION_TAG
-from healthcare_assets.steps.champion import append_move
+from healthcare_assets.steps.champion import after, append_move
 from healthcare_assets.steps.examination import Examination, examine
 from healthcare_assets.steps.report import AssetReport, Markdown, StepReport
 from healthcare_assets.steps.runtime import Runtime, row_count
@@ -98,8 +100,14 @@ def _record(runtime: Runtime, challenger: ModelVersion, found: Examination, verd
         trained_by_code_version=tags.get("code_version"),
         mlflow_run_id=challenger.run_id,
         dagster_run_id=runtime.run_id,
-        decided_at=runtime.now,
+        decided_at=after(_last_decided_at(runtime), runtime.now),
     )
+
+
+def _last_decided_at(runtime: Runtime) -> datetime | None:
+    lakehouse = runtime.lakehouse
+    found = lakehouse.collect(lakehouse.scan(GOVERNANCE_VERDICT).select(nw.col("decided_at").max())).to_pylist()
+    return found[0]["decided_at"] if found else None
 
 
 def _append(runtime: Runtime, record: VerdictRecord) -> None:

@@ -1,5 +1,6 @@
 """The alerts sensor over a real Dagster instance: runs, ticks, days."""
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from healthcare_assets.defs.sensors import evaluations
 from healthcare_assets.defs.sensors.alerts import alerts
 from healthcare_assets_tests.loopback import Answer, refusing, serving
 
@@ -195,18 +197,42 @@ def test_while_a_day_is_evaluated_again_its_last_word_stands(hospital: Hospital)
     assert hospital.skip_reason.startswith("1 of 9")
 
 
-def test_where_nothing_has_run_since_the_last_look_nothing_is_read(hospital: Hospital) -> None:
+def test_where_nothing_has_run_since_the_last_look_nothing_is_read(
+    hospital: Hospital, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluations, "_OVERLAP", timedelta(0))
     hospital.night("2026-01-06", "a")
-    an_hour_from_now = (datetime.now(UTC) + timedelta(hours=1)).timestamp()
-    hospital.cursor = f'{{"version":1,"looked_at":{an_hour_from_now},"checks":{{}},"recipients":{{}}}}'
+    hospital.cursor = _looked_at(datetime.now(UTC))
     assert hospital.tick() == []
     # The same look while a run is under way, which has long begun and may have evaluated its checks.
-    hospital.cursor = f'{{"version":1,"looked_at":{an_hour_from_now},"checks":{{}},"recipients":{{}}}}'
     run = hospital.instance.create_run_for_job(hospital.definitions.resolve_job_def("training"))
     hospital.instance.report_dagster_event(
         dg.DagsterEvent(dg.DagsterEventType.RUN_START.value, "training"), run_id=run.run_id
     )
+    hospital.cursor = _looked_at(datetime.now(UTC))
     assert hospital.tick() == ["records: a failed for 2026-01-06"]
+
+
+def _looked_at(moment: datetime) -> str:
+    return f'{{"version":1,"looked_at":{moment.timestamp()},"checks":{{}},"recipients":{{}}}}'
+
+
+def test_a_clock_that_is_set_back_holds_no_alert_up(hospital: Hospital) -> None:
+    """The last look lies in the future, and so does the next attempt of what could not be delivered."""
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    hospital.cursor = _looked_at(tomorrow)
+    hospital.night("2026-01-06", "a")
+    assert hospital.tick() == ["records: a failed for 2026-01-06"]
+    hospital.status = 503
+    hospital.night("2026-01-07", "b")
+    assert hospital.tick() == []
+    hospital.status, state = 200, json.loads(str(hospital.cursor))
+    state["looked_at"] = tomorrow.timestamp()
+    [recipient] = state["recipients"].values()
+    for attempts in recipient["waiting"].values():
+        attempts[2] = tomorrow.timestamp()
+    hospital.cursor = json.dumps(state)
+    assert sorted(hospital.tick()) == ["records: a cleared for 2026-01-07", "records: b failed for 2026-01-07"]
 
 
 def test_a_check_that_is_taken_out_of_the_graph_is_forgotten(hospital: Hospital) -> None:

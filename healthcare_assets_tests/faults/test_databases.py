@@ -36,7 +36,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_model_registry_that_is_locked_is_one_sentence_and_answers_once_it_is_not(home: Path) -> None:
     with (
         _locked(home / "mlflow" / "mlflow.db"),
-        pytest.raises(RegistryError, match=r"does not answer \(database is locked\): check that") as told,
+        pytest.raises(RegistryError, match=r"does not answer \(database is locked\): end the process") as told,
     ):
         runtime_at(home).registry.required_version("champion")
     assert "\n" not in str(told.value)
@@ -47,7 +47,7 @@ def test_a_model_registry_that_is_damaged_is_one_sentence_and_answers_once_it_is
     database = home / "mlflow" / "mlflow.db"
     whole = database.read_bytes()
     database.write_bytes(b"rubbish " * 1000)
-    with pytest.raises(RegistryError, match=r"does not answer \(file is not a database\): check that") as told:
+    with pytest.raises(RegistryError, match=r"does not answer \(file is not a database\): put it back") as told:
         runtime_at(home).registry.required_version("champion")
     assert "\n" not in str(told.value)
     database.write_bytes(whole)

@@ -1,44 +1,23 @@
 """A disk that is full or closed, and files of tables that are damaged."""
 
 import os
-import subprocess
-from collections.abc import Callable, Iterator
+import shutil
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
 import pytest
 
-from healthcare_assets.domain.tables import SILVER_PATIENTS
+from healthcare_assets.domain.tables import DIM_PATIENTS, SILVER_PATIENTS
 from healthcare_assets.errors import HealthcareError, LakehouseError
 from healthcare_assets.steps.audit import examine
 from healthcare_assets.steps.running import run_step
 from healthcare_assets.steps.runtime import Runtime
+from healthcare_assets_tests.faults.disks import closed, enlarged, opened
 from healthcare_assets_tests.runtimes import runtime_at
 from healthcare_assets_tests.steps.members import PATIENT_STEPS, all_rows, members_runtime, run_days, write_members
 
 FIRST, SECOND = date(2026, 1, 5), date(2026, 1, 6)
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 600 kB of its own."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    if _mount("-t", "tmpfs", "-o", "size=600k", "tmpfs", str(disk)):
-        pytest.skip("this login may not mount a disk")
-    yield disk
-    _run("umount", str(disk))
-
-
-def _mount(*arguments: str) -> int:
-    return _run("mount", *arguments)
-
-
-def _run(*command: str) -> int:
-    try:
-        return subprocess.run(command, capture_output=True, check=False).returncode
-    except OSError:
-        return 1
 
 
 def _patients(number: int) -> list[dict[str, str]]:
@@ -60,7 +39,7 @@ def test_a_full_disk_is_one_sentence_and_the_step_succeeds_once_there_is_room(tm
     ):
         run_step("bronze", runtime, day=SECOND)
     assert _without_the_trail(runtime) == before
-    assert _mount("-o", "remount,size=40m", str(small_disk)) == 0
+    enlarged(small_disk)
     run_days(runtime, SECOND)
     assert len(_without_the_trail(runtime)["silver_patients"]) == 60_040
     assert examine(runtime)[0].faults == ()
@@ -71,14 +50,14 @@ def test_a_disk_that_is_closed_is_one_sentence(tmp_path: Path, small_disk: Path)
     runtime = runtime_at(small_disk, source=str(tmp_path / "members-{date}.csv"))
     run_days(runtime, FIRST)
     before = _without_the_trail(runtime)
-    assert _mount("-o", "remount,ro", str(small_disk)) == 0
+    closed(small_disk)
     for step in PATIENT_STEPS:
         with pytest.raises(HealthcareError) as told:
             run_step(step, runtime_at(small_disk, source=str(tmp_path / "members-{date}.csv")), day=FIRST)
         assert "\n" not in str(told.value)
         assert "Read-only file system" in str(told.value)
     assert _without_the_trail(runtime) == before
-    assert _mount("-o", "remount,rw", str(small_disk)) == 0
+    opened(small_disk)
     run_days(runtime, FIRST)
     assert _without_the_trail(runtime) == before
 
@@ -127,3 +106,35 @@ def test_a_damaged_entry_of_a_table_s_log_is_one_sentence(tmp_path: Path, conten
     assert "\n" not in str(told.value)
     entry.write_bytes(whole)
     run_step("features", runtime, day=FIRST)
+
+
+def test_a_missing_entry_of_a_table_s_log_is_one_sentence(tmp_path: Path) -> None:
+    for day in (FIRST, SECOND):
+        write_members(tmp_path, day, *_patients(30))
+    run_days(members_runtime(tmp_path), FIRST, SECOND)
+    runtime = members_runtime(tmp_path)
+    before = _without_the_trail(runtime)
+    entry = Path(runtime.lakehouse.location(SILVER_PATIENTS)) / "_delta_log" / "00000000000000000001.json"
+    away = entry.rename(tmp_path / "entry")
+    with pytest.raises(LakehouseError, match=rf"silver_patients .*cannot be read: {entry.name} of its .* is missing\."):
+        run_step("features", members_runtime(tmp_path), day=SECOND)
+    away.rename(entry)
+    run_days(members_runtime(tmp_path), FIRST, SECOND)
+    assert _without_the_trail(members_runtime(tmp_path)) == before
+
+
+def test_a_damaged_dimension_is_moved_away_and_made_anew_from_its_days(tmp_path: Path) -> None:
+    """It has no days of its own: every day's patients make it, in whatever order."""
+    write_members(tmp_path, FIRST, *_patients(30))
+    write_members(tmp_path, SECOND, *({**patient, "bmi": "31"} for patient in _patients(30)))
+    runtime = members_runtime(tmp_path)
+    run_days(runtime, FIRST, SECOND)
+    before = _without_the_trail(runtime)
+    folder = Path(runtime.lakehouse.location(DIM_PATIENTS))
+    for file in folder.glob("*.parquet"):
+        _truncated(file)
+    with pytest.raises(LakehouseError, match=r"dim_patients .*or move it away and materialise it again\.$"):
+        run_step("dimension", runtime, day=SECOND)
+    shutil.move(folder, tmp_path / "damaged")
+    run_days(runtime, SECOND, FIRST, steps=("dimension", "features"))
+    assert _without_the_trail(runtime) == before

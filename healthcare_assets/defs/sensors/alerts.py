@@ -17,7 +17,7 @@ def alerts(context: dg.SensorEvaluationContext) -> dg.SensorResult:
 
     from healthcare_assets.defs.sensors.evaluations import evaluations, watched_in
     from healthcare_assets.domain.monitoring.alert_state import state_from, text_from
-    from healthcare_assets.domain.monitoring.alerting import addressed, failing, observed, unheard
+    from healthcare_assets.domain.monitoring.alerting import addressed, at_moment, failing, observed, unheard
     from healthcare_assets.environments import alert_urls_from, environment_name_from
     from healthcare_assets.resources.alerts import channels_for
     from healthcare_assets.steps.alerts import tell
@@ -26,7 +26,7 @@ def alerts(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         return dg.SensorResult(skip_reason="No checks to watch: the sensor was asked outside of a code location.")
     moment = datetime.now(UTC)
     channels = channels_for(alert_urls_from(), write=context.log.warning)
-    state = addressed(state_from(context.cursor), [channel.digest for channel in channels])
+    state = addressed(at_moment(state_from(context.cursor), moment), [channel.digest for channel in channels])
     watched = watched_in(context.repository_def)
     state = replace(
         observed(state, evaluations(context.instance, watched, state), watched=watched.names), looked_at=moment

@@ -108,6 +108,26 @@ def addressed(state: AlertState, recipients: Iterable[str]) -> AlertState:
     return replace(state, recipients={name: state.recipients.get(name, Recipient()) for name in recipients})
 
 
+def at_moment(state: AlertState, moment: datetime) -> AlertState:
+    """The state as it stands at this moment, which a clock that was set back may put before what the state has seen.
+
+    Everything is looked at anew then, and what waits is due: else nobody would be told until the clock has caught up.
+    """
+    if state.looked_at is None or state.looked_at <= moment:
+        return state
+    recipients = {
+        name: replace(
+            recipient,
+            waiting={
+                check: replace(attempts, next_at=attempts.next_at and min(attempts.next_at, moment))
+                for check, attempts in recipient.waiting.items()
+            },
+        )
+        for name, recipient in state.recipients.items()
+    }
+    return replace(state, recipients=recipients, looked_at=None)
+
+
 def due(state: AlertState, recipient: str, moment: datetime) -> tuple[Notice, ...]:
     """What the recipient is to be told at this moment, those that waited longest first."""
     waiting = state.recipients[recipient].waiting
