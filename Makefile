@@ -82,6 +82,10 @@ bench-tables: $(DEV_READY) ## Write the documents' tables anew from the newest m
 reference: $(DEV_READY) ## Write the reference of tables, checks and errors anew from the code
 	@$(BIN)/python -m healthcare_assets_tests.documents.reference
 
+.PHONY: screenshots
+screenshots: $(DEV_READY) ## Take the README's picture of the graph anew (needs Chromium)
+	@$(BIN)/python -m healthcare_assets_tests.documents.screenshots
+
 .PHONY: lint
 lint: $(DEV_READY) ## Check format, lint rules, types and the definitions
 	$(BIN)/ruff format --check .

@@ -1,6 +1,7 @@
 """A real HTTP server on this machine, for tests of what talks to one."""
 
 import json
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -58,3 +59,10 @@ def refusing() -> Iterator[int]:
     port = server.server_address[1]
     server.server_close()
     yield port
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on at this moment."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port

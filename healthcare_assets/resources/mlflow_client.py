@@ -82,8 +82,8 @@ def _require_database(database: Path) -> None:
         with database_lock(database):
             if not database.exists():
                 _create(database)
-    # MLflow would retry for minutes on a file that is no database. For writing, though it only reads: a process that
-    # was killed within a transaction left a journal, which SQLite has to roll back before anything can be read.
+    # MLflow would retry for minutes on a file that is no database. Opened for writing, though this only reads: who was
+    # killed within a transaction has left a journal, which SQLite has to roll back before anything can be read.
     with closing(sqlite3.connect(f"{database.resolve().as_uri()}?mode=rw", uri=True)) as connection:
         connection.execute("SELECT version_num FROM alembic_version")
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 from healthcare_assets.domain.tables import CHAMPION_HISTORY
 from healthcare_assets.resources.arrow_types import arrow_schema
 from healthcare_assets.resources.registry import ModelVersion
+from healthcare_assets.steps.patient_tables import versions
 from healthcare_assets.steps.recording import record
 from healthcare_assets.steps.report import AssetReport, StepReport
 from healthcare_assets.steps.runtime import Runtime, row_count
@@ -49,6 +50,7 @@ def append_move(  # noqa: PLR0913 - what the record of a move consists of
         f"version {to.version} of {to.name}",
         who=who,
         why=why,
+        written=versions(lakehouse, [CHAMPION_HISTORY]),
         detail={"move_id": row["move_id"], "replaced_version": row["replaced_version"], "verdict_id": verdict_id},
     )
 

@@ -15,7 +15,7 @@ from healthcare_assets.domain.deidentification import PSEUDONYM_PATTERN, pseudon
 from healthcare_assets.domain.tables import BRONZE_PATIENTS
 from healthcare_assets.environments import made_folder
 from healthcare_assets.errors import SettingsError
-from healthcare_assets.steps.care_exports import exports_of
+from healthcare_assets.steps.care_exports import delete_page, exports_of
 from healthcare_assets.steps.patient_tables import PATIENT_TABLES, rewrite, versions
 from healthcare_assets.steps.recording import record
 from healthcare_assets.steps.report import AssetReport, Markdown, StepReport
@@ -44,6 +44,7 @@ def operate(runtime: Runtime, *, who: str, why: str) -> StepReport:
     exports = exports_of(runtime)
     naming = exports.naming(keys)
     exports.delete(naming)
+    delete_page(runtime)
     # Not of the changed ones only: one that was killed here has changed them before.
     for table in (*PATIENT_TABLES, BRONZE_PATIENTS):
         runtime.lakehouse.forget_past(table)

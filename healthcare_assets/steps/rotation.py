@@ -18,7 +18,7 @@ from healthcare_assets.resources.pseudonym_key import (
     fingerprints,
     next_key,
 )
-from healthcare_assets.steps.care_exports import exports_of
+from healthcare_assets.steps.care_exports import delete_page, exports_of
 from healthcare_assets.steps.patient_tables import PATIENT_TABLES, rewrite, versions
 from healthcare_assets.steps.recording import record
 from healthcare_assets.steps.report import AssetReport, StepReport
@@ -44,6 +44,7 @@ def operate(runtime: Runtime, *, who: str, why: str) -> StepReport:
     exports = exports_of(runtime)
     outdated = exports.all()
     exports.delete(outdated)
+    delete_page(runtime)
     left_to_do = adopt_next_key(runtime.settings, new)
     head = record(
         runtime,

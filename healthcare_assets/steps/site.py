@@ -8,9 +8,11 @@ from typing import Any
 
 import narwhals as nw
 
+from healthcare_assets.domain.care import CARE_MANAGEMENT
 from healthcare_assets.domain.columns import PARTITION_COLUMN, Table
 from healthcare_assets.domain.monitoring.report_figures import plural
 from healthcare_assets.domain.monitoring.tables import DRIFT_REPORT, MODEL_PERFORMANCE
+from healthcare_assets.domain.site.care import care_page
 from healthcare_assets.domain.site.decisions import Record, decisions_page
 from healthcare_assets.domain.site.frame import file_of
 from healthcare_assets.domain.site.model import CARD_FILE, model_page
@@ -46,6 +48,7 @@ def write_site(runtime: Runtime) -> Path:
     verdict = _approval(champion, record.verdicts)
     card = _card(runtime, champion, verdict)
     pages = {
+        "care": _care(runtime),
         "index": overview_page(_figures(runtime, champion, record), made_at=runtime.now),
         "model": model_page(
             champion=champion.version if champion else None,
@@ -66,6 +69,19 @@ def write_site(runtime: Runtime) -> Path:
     if card is not None:
         _write(folder / CARD_FILE, card)
     return folder / file_of("index")
+
+
+def _care(runtime: Runtime) -> str:
+    lakehouse, days = runtime.lakehouse, runtime.lakehouse.days(PREDICTIONS)
+    day = days[-1] if days else None
+    listed = lakehouse.scan(CARE_MANAGEMENT, day=day) if day else lakehouse.scan(CARE_MANAGEMENT).head(0)
+    by_rule = lakehouse.collect(listed.group_by("rule").agg(nw.len().alias("patients"))).to_pylist()
+    return care_page(
+        day=day,
+        listed=lakehouse.collect(listed.filter("within_capacity")).to_pylist(),
+        rules={row["rule"]: int(row["patients"]) for row in by_rule},
+        made_at=runtime.now,
+    )
 
 
 def _figures(runtime: Runtime, champion: ModelVersion | None, record: Record) -> list[tuple[str, str, str]]:

@@ -19,5 +19,5 @@ def test_every_error_is_a_sentence_that_says_what_to_do(made: dict[str, str]) ->
     said = [line.split(" | ")[0].removeprefix("| ") for line in made["errors.md"].splitlines() if " | `" in line]
     assert len(said) > 60
     for sentence in said:
-        assert sentence[0].isupper() or sentence.startswith(("{", "deltalake")), sentence
+        assert sentence[0].isupper() or sentence.startswith(("{", "dataframe_split")), sentence
         assert sentence.endswith((".", "}")), sentence

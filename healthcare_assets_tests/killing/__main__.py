@@ -16,6 +16,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="healthcare_assets_tests.killing", description=__doc__)
     parser.add_argument("--trials", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--first", type=int, default=0, help="the number of the first trial")
     parser.add_argument("--job", choices=JOBS, help="kill this one only")
     parser.add_argument("--repeat", help="one trial, as a failing one was printed")
     parser.add_argument("--folder", type=Path, help="where homes are made, and kept afterwards")
@@ -29,19 +30,19 @@ def main() -> int:
             say(f"{outcome}")
             return len(outcome.faults)
         jobs = [given.job] if given.job else list(JOBS)
-        return killed_at_random(trials, jobs, number=given.trials, seed=given.seed)
+        return killed_at_random(trials, jobs, range(given.first, given.trials), seed=given.seed)
 
 
-def killed_at_random(trials: Trials, jobs: Sequence[str], *, number: int, seed: int) -> int:
+def killed_at_random(trials: Trials, jobs: Sequence[str], numbers: range, *, seed: int) -> int:
     """Run the trials, each job in turn; returns how many faults there were, and prints them as they come."""
     done: list[tuple[Trial, Outcome]] = []
-    for trial_number in range(number):
-        trial = trials.draw(jobs[trial_number % len(jobs)], seed=seed, number=trial_number)
+    for number in numbers:
+        trial = trials.draw(jobs[number % len(jobs)], seed=seed, number=number)
         outcome = trials.run(trial)
         done.append((trial, outcome))
-        say(f"{trial_number + 1:4} {trial}: {'killed' if outcome.killed else 'ended first'}, {outcome.when}")
+        say(f"{number:4} {trial}: {'killed' if outcome.killed else 'ended first'}, {outcome.when}")
         for fault in outcome.faults:
-            say(f"     FAULT (seed {seed}, trial {trial_number}): {fault}")
+            say(f"     FAULT (seed {seed}, trial {number}): {fault}")
         if outcome.faults:
             say(f"     python -m healthcare_assets_tests.killing --repeat '{trial}'")
     say(summary(done))

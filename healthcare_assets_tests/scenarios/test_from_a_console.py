@@ -195,31 +195,30 @@ def test_a_source_is_named_as_it_was_given(tmp_path: Path, pattern: str) -> None
     assert pattern in missing.stdout
 
 
-def test_seven_days_backfilled_by_seven_processes_at_once(tmp_path: Path) -> None:
-    """Dagster's own command, a process a day, all on one lakehouse that is not there yet."""
+def test_seven_days_backfilled_by_seven_processes_beside_the_daily_job(tmp_path: Path) -> None:
+    """Dagster's own commands, a process a day, all on one lakehouse that is not there yet."""
     assets = "bronze_patients,silver_patients,quarantined_patients,dim_patients,risk_features"
     days = [f"2026-01-0{number}" for number in range(1, 8)]
     prepare(settings_from({"HEALTHCARE_HOME": str(tmp_path)}))
     command = [sys.executable, "-W", "ignore", "-m", "dagster", "asset", "materialize"]
     command += ["-m", "healthcare_assets.definitions"]
+    backfill = [[*command, "--select", assets, "--partition", day] for day in days]
+    newest = "2026-01-08"
+    job = [str(Path(sys.executable).with_name("dg")), "launch", "--job", "daily_patients", "--partition", newest]
     processes = [
         subprocess.Popen(
-            [*command, "--select", assets, "--partition", day],
-            cwd=ROOT,
-            env=_environment(tmp_path),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
+            each, cwd=ROOT, env=_environment(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
-        for day in days
+        for each in (*backfill, job)
     ]
     outputs = [process.communicate()[0] for process in processes]
-    assert [process.returncode for process in processes] == [0] * 7, outputs
+    assert [process.returncode for process in processes] == [0] * 8, outputs
+    days.append(newest)
     silver, dimension = _table(tmp_path, "silver_patients"), _table(tmp_path, "dim_patients")
     assert sorted(str(day) for day in silver["partition_date"].unique()) == days
     assert dimension["is_current_record"].sum() == silver["patient_key"].n_unique()
     for name in ("bronze_patients", "risk_features"):
-        assert _table(tmp_path, name)["partition_date"].n_unique() == 7
+        assert _table(tmp_path, name)["partition_date"].n_unique() == len(days)
     assert _versions(silver) == _versions_of(dimension)
 
 

@@ -1,6 +1,5 @@
 """A patient who asks for it leaves every table and every file of it, and nobody else is touched."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -20,6 +19,7 @@ from healthcare_assets.steps.runtime import Runtime
 from healthcare_assets_tests.resources.lakehouse_tables import frame_of
 from healthcare_assets_tests.runtimes import KEY
 from healthcare_assets_tests.steps.care_days import predicted, prediction
+from healthcare_assets_tests.steps.dying import DiedError, dies
 from healthcare_assets_tests.steps.members import (
     members_runtime,
     on_polars,
@@ -180,35 +180,13 @@ def test_one_that_died_on_the_way_is_finished_by_its_repetition(
     _asked(runtime, "Gone-1")
     for number in range(1, 50):
         with monkeypatch.context() as patched:
-            _dies_at(patched, runtime.lakehouse, number)
+            dies(patched, runtime.lakehouse, "before", number)
             try:
                 _erase(runtime)
-            except _DiedError:
+            except DiedError:
                 continue
         break
     assert number > 8  # it died at each of its writes
     assert _files_with(runtime.lakehouse, GONE, "wilhelmina") == []
     assert GONE not in "".join(path.read_text() for path in (tmp_path / "exports").iterdir())
     assert _others(runtime) == others
-
-
-class _DiedError(Exception):
-    pass
-
-
-def _dies_at(patched: pytest.MonkeyPatch, lakehouse: Lakehouse, number: int) -> None:
-    """Before the write with this number, of those that a whole erasure makes."""
-    count = 0
-
-    def dying(method: Callable[..., Any]) -> Callable[..., Any]:
-        def write(*arguments: Any, **more: Any) -> Any:
-            nonlocal count
-            count += 1
-            if count == number:
-                raise _DiedError
-            return method(*arguments, **more)
-
-        return write
-
-    for name in ("replace_day", "update", "append_next", "forget_past"):
-        patched.setattr(lakehouse, name, dying(getattr(lakehouse, name)))

@@ -1,6 +1,5 @@
 """A new key on top: every table gets other pseudonyms, history stays joined, and a rotation that dies goes on."""
 
-from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from healthcare_assets.steps.running import run_operation, run_step
 from healthcare_assets.steps.runtime import Runtime
 from healthcare_assets_tests.resources.lakehouse_tables import frame_of
 from healthcare_assets_tests.steps.care_days import care_list, predicted, prediction
+from healthcare_assets_tests.steps.dying import DiedError, dies
 from healthcare_assets_tests.steps.members import (
     all_rows,
     members_runtime,
@@ -161,10 +161,10 @@ def test_one_that_died_at_any_of_its_writes_goes_on_where_it_ended(
     for number in range(1, 80):
         runtime = _runtime(tmp_path)
         with monkeypatch.context() as patched:
-            _dies_after(patched, runtime.lakehouse, number)
+            dies(patched, runtime.lakehouse, "after", number)
             try:
                 _rotate(runtime)
-            except _DiedError:
+            except DiedError:
                 if _is_unfinished(runtime):
                     with pytest.raises(SettingsError, match="A rotation of the pseudonym key is unfinished"):
                         run_step("bronze", _runtime(tmp_path), day=FIRST)
@@ -186,8 +186,8 @@ def test_an_unfinished_rotation_does_not_go_on_with_another_key(
 ) -> None:
     runtime = _two_days(tmp_path)
     with monkeypatch.context() as patched:
-        _dies_after(patched, runtime.lakehouse, 4)
-        with pytest.raises(_DiedError):
+        dies(patched, runtime.lakehouse, "after", 4)
+        with pytest.raises(DiedError):
             _rotate(runtime)
     with pytest.raises(SettingsError, match=r"was begun with another next key: put that one back \(fingerprint \w+\)"):
         _rotate(_runtime(tmp_path, following=NEW[::-1]))
@@ -196,26 +196,3 @@ def test_an_unfinished_rotation_does_not_go_on_with_another_key(
 def _is_unfinished(runtime: Runtime) -> bool:
     newest = max(entries(runtime.lakehouse), key=lambda row: int(row["sequence"]))
     return bool(newest["action"] == "re-keying")
-
-
-class _DiedError(Exception):
-    pass
-
-
-def _dies_after(patched: pytest.MonkeyPatch, lakehouse: Lakehouse, number: int) -> None:
-    """Right after the commit with this number: what follows it, such as noting that it was made, never happens."""
-    count = 0
-
-    def dying(method: Callable[..., Any]) -> Callable[..., Any]:
-        def write(*arguments: Any, **more: Any) -> Any:
-            nonlocal count
-            result = method(*arguments, **more)
-            count += 1
-            if count == number:
-                raise _DiedError
-            return result
-
-        return write
-
-    for name in ("replace_day", "replace", "update", "append_next", "forget_past"):
-        patched.setattr(lakehouse, name, dying(getattr(lakehouse, name)))

@@ -9,6 +9,7 @@ from healthcare_assets.domain.page import escaped, page
 PRODUCT = "Healthcare assets"
 PAGES: Mapping[str, str] = {
     "index": "Overview",
+    "care": "Care management",
     "model": "Model",
     "monitoring": "Monitoring",
     "decisions": "Decisions",

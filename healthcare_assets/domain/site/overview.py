@@ -7,6 +7,7 @@ from healthcare_assets.domain.page import escaped
 from healthcare_assets.domain.site.frame import PAGES, file_of, site_page, tiles
 
 _ABOUT = {
+    "care": "The patients who need a person's attention, ranked, with the rule that put them there and the reasons.",
     "model": "The model that scores: what it had to show, what it showed, where it comes from.",
     "monitoring": "What was delivered and predicted, day by day, and what asked for attention.",
     "decisions": "Verdicts, promotions, rollbacks and the audit trail, with its verification.",
