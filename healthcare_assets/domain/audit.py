@@ -147,6 +147,23 @@ def tables_off_the_record(rows: Iterable[Row], versions: Mapping[str, int | None
     ]
 
 
+def tables_behind_the_record(rows: Iterable[Row], versions: Mapping[str, int | None]) -> list[str]:
+    """What is on record and not in the tables: the table ends before the version that the last entry about it names.
+
+    So it is when the newest entry of a table's log is lost, which the log itself cannot tell, and when an old copy of
+    the table was put back. The versions have to be looked up after the rows were read.
+    """
+    last: dict[str, int] = {}
+    for row in sorted(rows, key=lambda row: int(row["sequence"])):
+        last.update(json.loads(row["written"]))
+    return [
+        f"version {last[name]} of {name} is on record, and the table "
+        + ("is not there" if version is None else f"ends with version {version}")
+        for name, version in versions.items()
+        if name in last and (version is None or version < last[name])
+    ]
+
+
 def expired(rows: Sequence[Row], *, before: datetime) -> Head | None:
     """The last of the entries from the beginning of the trail that were all recorded before; None when there is none.
 

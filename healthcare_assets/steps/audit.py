@@ -1,9 +1,16 @@
 """`audit_trail` → whether it is whole, and whether the tables are as it says."""
 
-from healthcare_assets.domain.audit import AUDIT_TRAIL, Verification, tables_off_the_record, verify
+from healthcare_assets.domain.audit import (
+    AUDIT_TRAIL,
+    Verification,
+    tables_behind_the_record,
+    tables_off_the_record,
+    verify,
+)
 from healthcare_assets.domain.checks import CheckOutcome
 from healthcare_assets.domain.tables import TABLES
 from healthcare_assets.resources.audit_rows import entries
+from healthcare_assets.resources.lakehouse import Lakehouse
 from healthcare_assets.steps.recording import kept_head
 from healthcare_assets.steps.report import AssetReport, StepReport
 from healthcare_assets.steps.runtime import Runtime
@@ -39,13 +46,20 @@ def run(runtime: Runtime) -> StepReport:
 
 
 def examine(runtime: Runtime) -> tuple[Verification, list[str]]:
-    """What the trail says of itself, and what was written to tables without an entry."""
+    """What the trail says of itself, and where the tables are not as it says: written to without an entry, or without
+    what an entry says was written."""
     lakehouse = runtime.lakehouse
     # Before the trail is read: what a step writes meanwhile is on record by the time that it is asked for.
-    versions = {table.name: lakehouse.version(table) for table in TABLES.values() if table is not AUDIT_TRAIL}
+    before = _versions(lakehouse)
     known_head = kept_head(runtime.settings)
     rows = entries(lakehouse)
-    return verify(rows, known_head=known_head), tables_off_the_record(rows, versions)
+    # And after it: what is on record by then has long been written.
+    differing = [*tables_off_the_record(rows, before), *tables_behind_the_record(rows, _versions(lakehouse))]
+    return verify(rows, known_head=known_head), differing
+
+
+def _versions(lakehouse: Lakehouse) -> dict[str, int | None]:
+    return {table.name: lakehouse.version(table) for table in TABLES.values() if table is not AUDIT_TRAIL}
 
 
 def _told(faults: tuple[str, ...] | list[str]) -> str:

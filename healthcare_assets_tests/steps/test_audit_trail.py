@@ -1,6 +1,7 @@
 """What is done to tables and models goes on record, on either engine, and what is done to the record is found."""
 
 import json
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -125,6 +126,25 @@ def test_rows_that_other_tools_write_to_a_table_are_found(tmp_path: Path) -> Non
     assert on_record.description == "Version 2 of silver_patients is not on record: the last one that is, is 1."
     run_days(runtime, DAY)
     assert examine(runtime)[1] == []
+
+
+def test_a_table_that_lost_its_newest_commit_is_found(tmp_path: Path) -> None:
+    """The table's own log ends well without its last entry, and reads as if it had never been."""
+    write_members(tmp_path, DAY, {"patient_id": "A1"})
+    write_members(tmp_path, NEXT_DAY, {"patient_id": "A1"})
+    runtime = members_runtime(tmp_path)
+    run_days(runtime, DAY, NEXT_DAY)
+    log = Path(runtime.lakehouse.location(SILVER_PATIENTS)) / "_delta_log"
+    max(log.glob("*.json")).unlink()
+    assert examine(members_runtime(tmp_path))[1] == [
+        "version 2 of silver_patients is on record, and the table ends with version 1"
+    ]
+    shutil.rmtree(log.parent)
+    assert examine(members_runtime(tmp_path))[1] == [
+        "version 2 of silver_patients is on record, and the table is not there"
+    ]
+    run_days(members_runtime(tmp_path), DAY, NEXT_DAY)
+    assert examine(members_runtime(tmp_path))[1] == []
 
 
 def test_a_trail_that_cannot_be_written_fails_the_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

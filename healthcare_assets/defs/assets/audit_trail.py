@@ -18,8 +18,8 @@ from healthcare_assets.domain.audit import AUDIT_TRAIL
         dg.AssetCheckSpec(
             "tables_on_record",
             asset=AUDIT_TRAIL.name,
-            description="No table was written to without an entry. A step that was killed leaves such a version; its "
-            "repetition puts the next one on record.",
+            description="No table was written to without an entry, and none lacks what an entry names. A step that was "
+            "killed leaves a version without one; its repetition puts the next one on record.",
         ),
     ],
 )
