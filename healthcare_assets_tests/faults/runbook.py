@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from healthcare_assets.environments import PROJECT_ROOT
 
 PATH = PROJECT_ROOT / "docs" / "runbook.md"
-_BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _SUBJECT = re.compile(r"`(\w+: \w+)`")
 
 
@@ -18,7 +18,7 @@ class Section:
     @property
     def blocks(self) -> list[str]:
         """The commands, a text a block."""
-        return _BLOCK.findall(self.text)
+        return BLOCK.findall(self.text)
 
     @property
     def subjects(self) -> list[str]:

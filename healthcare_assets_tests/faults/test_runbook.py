@@ -7,7 +7,7 @@ import pytest
 
 from healthcare_assets.definitions import defs
 from healthcare_assets.defs.sensors.evaluations import watched_in
-from healthcare_assets_tests.faults.runbook import _BLOCK, Section, sections
+from healthcare_assets_tests.faults.runbook import BLOCK, Section, sections
 
 SECTIONS = sections()
 LEAVES = [section for heading, section in SECTIONS.items() if heading not in ("Before anything", "Alerts", "Failures")]
@@ -31,7 +31,7 @@ def test_no_command_stands_outside_of_a_block_of_the_shell() -> None:
 
 
 def test_what_sections_refer_to_is_there() -> None:
-    prose = " ".join(_BLOCK.sub("", "".join(section.text for section in SECTIONS.values())).split())
+    prose = " ".join(BLOCK.sub("", "".join(section.text for section in SECTIONS.values())).split())
     referred = set(re.findall(r'"([A-Z][^"]+)"', prose)) - {"Materialize"}
     assert referred
     assert referred <= SECTIONS.keys()
