@@ -5,7 +5,8 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from datetime import date
+from dataclasses import replace
+from datetime import date, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -129,6 +130,12 @@ def promoted(home_of_one: Path, tmp_path: Path) -> Runtime:
 def replaced(home_of_two: Path, tmp_path: Path) -> Runtime:
     """A second model, trained on costs that have changed since, that won against the first."""
     return _moved(home_of_two, tmp_path)
+
+
+def test_a_verdict_comes_after_the_one_before_though_the_clock_was_set_back(promoted: Runtime) -> None:
+    """The newest holds, and is the one that the summary and the site show."""
+    [first] = _rows(promoted, GOVERNANCE_VERDICT)
+    assert _judged(replace(promoted, now=promoted.now - timedelta(days=400)))["decided_at"] > first["decided_at"]
 
 
 def test_an_approved_model_is_champion_and_everything_about_it_is_on_record(promoted: Runtime) -> None:
