@@ -131,7 +131,7 @@ def verify(rows: Iterable[Row], *, known_head: Head | None) -> Verification:
         faults += _faults_of(row, before)
         before = Head(sequence=int(row["sequence"]), entry_hash=str(row["entry_hash"]))
     faults += _end_faults(ordered, before, known_head)
-    return Verification(entries=len(ordered), head=before if ordered else Head(), faults=tuple(faults))
+    return Verification(entries=len(ordered), head=before, faults=tuple(faults))
 
 
 def tables_off_the_record(rows: Iterable[Row], versions: Mapping[str, int | None]) -> list[str]:
@@ -205,9 +205,8 @@ def _faults_of(row: Row, before: Head) -> list[str]:
 def _end_faults(ordered: Sequence[Row], last: Head, known: Head | None) -> list[str]:
     if known is None:
         return ["the last entry is written down nowhere else, so that nobody can tell a missing end"] if ordered else []
-    if known.sequence > (last.sequence if ordered else 0):
-        first_missing = last.sequence + 1 if ordered else 1
-        return [f"{_entries(first_missing, known.sequence)} missing from the end"]
+    if known.sequence > last.sequence:
+        return [f"{_entries(last.sequence + 1, known.sequence)} missing from the end"]
     there = {int(row["sequence"]): row["entry_hash"] for row in ordered}
     if known.sequence in there and there[known.sequence] != known.entry_hash:
         return [f"entry {known.sequence} is not the one that was written down elsewhere"]

@@ -18,6 +18,10 @@ class Journal:
         """Forget what was noted, and note from now on."""
         self.read, self.written, self._is_kept = {}, {}, True
 
+    def written_to(self, table: str) -> dict[str, int]:
+        """What was written of this table alone."""
+        return {name: version for name, version in self.written.items() if name == table}
+
     def has_read(self, table: str, version: Callable[[], int | None]) -> None:
         """The table was read, at the version that is asked for when it is wanted; None is no table.
 

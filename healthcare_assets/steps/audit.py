@@ -1,5 +1,7 @@
 """`audit_trail` → whether it is whole, and whether the tables are as it says."""
 
+from typing import Any
+
 from healthcare_assets.domain.audit import (
     AUDIT_TRAIL,
     Verification,
@@ -48,6 +50,12 @@ def run(runtime: Runtime) -> StepReport:
 def examine(runtime: Runtime) -> tuple[Verification, list[str]]:
     """What the trail says of itself, and where the tables are not as it says: written to without an entry, or without
     what an entry says was written."""
+    found, differing, _ = examined(runtime)
+    return found, differing
+
+
+def examined(runtime: Runtime) -> tuple[Verification, list[str], list[dict[str, Any]]]:
+    """As `examine`, with the entries that were read for it."""
     lakehouse = runtime.lakehouse
     # Before the trail is read: what a step writes meanwhile is on record by the time that it is asked for.
     before = _versions(lakehouse)
@@ -55,7 +63,7 @@ def examine(runtime: Runtime) -> tuple[Verification, list[str]]:
     rows = entries(lakehouse)
     # And after it: what is on record by then has long been written.
     differing = [*tables_off_the_record(rows, before), *tables_behind_the_record(rows, _versions(lakehouse))]
-    return verify(rows, known_head=known_head), differing
+    return verify(rows, known_head=known_head), differing, rows
 
 
 def _versions(lakehouse: Lakehouse) -> dict[str, int | None]:

@@ -115,9 +115,7 @@ def _exported(runtime: Runtime, exports: Exports, day: date, capacity: int) -> E
         "exported",
         CARE_MANAGEMENT.name,
         day=day,
-        read={
-            name: version for name, version in runtime.lakehouse.journal.written.items() if name == CARE_MANAGEMENT.name
-        },
+        read=runtime.lakehouse.journal.written_to(CARE_MANAGEMENT.name),
         detail={"file": exported.path.name, "rows": exported.rows, "sha256": exported.sha256},
     )
     return exported

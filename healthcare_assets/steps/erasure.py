@@ -8,7 +8,6 @@ from pathlib import Path
 
 import narwhals as nw
 
-from healthcare_assets.domain.audit import AUDIT_TRAIL
 from healthcare_assets.domain.care import CARE_MANAGEMENT
 from healthcare_assets.domain.columns import PARTITION_COLUMN, PATIENT_KEY, Table
 from healthcare_assets.domain.deidentification import PSEUDONYM_PATTERN, pseudonyms
@@ -17,9 +16,9 @@ from healthcare_assets.environments import made_folder
 from healthcare_assets.errors import SettingsError
 from healthcare_assets.steps.care_exports import delete_page, exports_of
 from healthcare_assets.steps.patient_tables import PATIENT_TABLES, rewrite, versions
-from healthcare_assets.steps.recording import record
-from healthcare_assets.steps.report import AssetReport, Markdown, StepReport
-from healthcare_assets.steps.runtime import Runtime, row_count
+from healthcare_assets.steps.recording import operation_report, record
+from healthcare_assets.steps.report import Markdown, MetadataEntry, StepReport
+from healthcare_assets.steps.runtime import Runtime, delete_rows, row_count
 from healthcare_assets.steps.silver import pseudonymised_records
 
 REQUESTS = "erasure_requests"
@@ -68,21 +67,12 @@ def operate(runtime: Runtime, *, who: str, why: str) -> StepReport:
             "whose file is still wanted."
         )
     listed = [f"| {name} | {rows} |" for name, rows in erased.items()]
-    return (
-        AssetReport(
-            asset=AUDIT_TRAIL.name,
-            location=lakehouse.location(AUDIT_TRAIL),
-            rows_in_table=head.sequence,
-            metadata={
-                "patients": len(keys),
-                "exports_deleted": len(naming),
-                "rows_erased": Markdown("\n".join(["| table | rows |", "|---|---|", *listed])),
-                "who": who,
-                "why": why,
-                "audit_entry": str(head),
-            },
-        ),
-    )
+    metadata: dict[str, MetadataEntry] = {
+        "patients": len(keys),
+        "exports_deleted": len(naming),
+        "rows_erased": Markdown("\n".join(["| table | rows |", "|---|---|", *listed])),
+    }
+    return operation_report(runtime, head, who=who, why=why, metadata=metadata)
 
 
 def _patient_keys(runtime: Runtime, files: Collection[Path]) -> frozenset[str]:
@@ -102,7 +92,7 @@ def _erased(runtime: Runtime, table: Table, keys: Collection[str]) -> int:
         found = theirs.select(*table.key)
         rows = row_count(lakehouse, found)
         if rows:
-            lakehouse.update(table, lambda _: (lakehouse.scan(table).head(0), found))
+            delete_rows(lakehouse, table, lambda _: found)
         return rows
     by_day: Counter[date] = Counter(lakehouse.collect(theirs.select(PARTITION_COLUMN)).column(0).to_pylist())
     for day in sorted(by_day):

@@ -14,6 +14,7 @@ from healthcare_assets.errors import LakehouseError
 from healthcare_assets.resources.arrow_types import arrow_schema
 from healthcare_assets.resources.audit_rows import last_entry
 from healthcare_assets.resources.lakehouse import Frame
+from healthcare_assets.steps.report import AssetReport, MetadataEntry, StepReport
 from healthcare_assets.steps.runtime import Runtime
 
 _HEAD_FILE = "audit_head.txt"
@@ -60,6 +61,20 @@ def record(  # noqa: PLR0913 - what an entry consists of
     lakehouse.append_next(AUDIT_TRAIL, stage)
     _keep_head(runtime.settings, written_as)
     return written_as
+
+
+def operation_report(
+    runtime: Runtime, head: Head, *, who: str, why: str, metadata: Mapping[str, MetadataEntry]
+) -> StepReport:
+    """What is shown of an operation that the entry `head` records: at the trail, whose asset it belongs to."""
+    return (
+        AssetReport(
+            asset=AUDIT_TRAIL.name,
+            location=runtime.lakehouse.location(AUDIT_TRAIL),
+            rows_in_table=head.sequence,
+            metadata={**metadata, "who": who, "why": why, "audit_entry": str(head)},
+        ),
+    )
 
 
 def kept_head(settings: Settings) -> Head | None:

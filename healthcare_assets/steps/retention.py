@@ -1,6 +1,5 @@
 """All tables → without the rows that are past their time."""
 
-from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, time
 
 import narwhals as nw
@@ -8,7 +7,7 @@ import narwhals as nw
 from healthcare_assets.domain.audit import AUDIT_TRAIL, EXPIRED_HASH, EXPIRED_THROUGH, expired
 from healthcare_assets.domain.care import CARE_MANAGEMENT
 from healthcare_assets.domain.columns import Table
-from healthcare_assets.domain.key_ranges import EVERY_KEY, KeyRange
+from healthcare_assets.domain.key_ranges import KeyRange
 from healthcare_assets.domain.retention import (
     DAILY,
     WRITTEN_AT,
@@ -23,7 +22,7 @@ from healthcare_assets.resources.lakehouse import Frame, Lakehouse
 from healthcare_assets.steps.care_exports import exports_of
 from healthcare_assets.steps.recording import record
 from healthcare_assets.steps.report import AssetReport, Markdown, StepReport
-from healthcare_assets.steps.runtime import Runtime, ranges_of, row_count
+from healthcare_assets.steps.runtime import Runtime, delete_rows, ranges_of, row_count
 
 ASSET = "data_retention"
 _EXPORTS = f"exports of {CARE_MANAGEMENT.name}"
@@ -59,7 +58,7 @@ def _drop_days(runtime: Runtime) -> dict[str, str]:
                 runtime,
                 "expired",
                 table.name,
-                written=_written(runtime, table),
+                written=runtime.lakehouse.journal.written_to(table.name),
                 detail={
                     "days": len(days),
                     "through_day": days[-1].isoformat(),
@@ -115,7 +114,7 @@ def _drop_versions(runtime: Runtime) -> str:
     rows = sum(row_count(lakehouse, of(keys)) for keys in ranges)
     if not rows:
         return ""
-    _delete(lakehouse, DIM_PATIENTS, of, ranges)
+    delete_rows(lakehouse, DIM_PATIENTS, of, ranges)
     return _recorded(runtime, DIM_PATIENTS, rows)
 
 
@@ -137,7 +136,7 @@ def _drop_entries(runtime: Runtime) -> str:
         },
     )
     old = lakehouse.scan(AUDIT_TRAIL).filter(nw.col("sequence") <= nw.lit(last.sequence)).select(*AUDIT_TRAIL.key)
-    return f"{_delete(lakehouse, AUDIT_TRAIL, lambda _: old)} entries"
+    return f"{delete_rows(lakehouse, AUDIT_TRAIL, lambda _: old)} entries"
 
 
 def _deleted(runtime: Runtime, table: Table, old: Frame) -> str:
@@ -145,14 +144,8 @@ def _deleted(runtime: Runtime, table: Table, old: Frame) -> str:
     rows = row_count(lakehouse, old)
     if not rows:
         return ""
-    _delete(lakehouse, table, lambda _: old)
+    delete_rows(lakehouse, table, lambda _: old)
     return _recorded(runtime, table, rows)
-
-
-def _delete(
-    lakehouse: Lakehouse, table: Table, keys_of: Callable[[KeyRange], Frame], ranges: Sequence[KeyRange] = (EVERY_KEY,)
-) -> int:
-    return lakehouse.update(table, lambda keys: (lakehouse.scan(table).head(0), keys_of(keys)), ranges)
 
 
 def _recorded(runtime: Runtime, table: Table, rows: int) -> str:
@@ -160,14 +153,10 @@ def _recorded(runtime: Runtime, table: Table, rows: int) -> str:
         runtime,
         "expired",
         table.name,
-        written=_written(runtime, table),
+        written=runtime.lakehouse.journal.written_to(table.name),
         detail={"rows": rows, "kept_days": _days_kept(runtime, table)},
     )
     return f"{rows} rows"
-
-
-def _written(runtime: Runtime, table: Table) -> dict[str, int]:
-    return {name: version for name, version in runtime.lakehouse.journal.written.items() if name == table.name}
 
 
 def _champion(lakehouse: Lakehouse) -> str | None:

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from datetime import date
 from functools import partial
 
-from healthcare_assets.domain.audit import AUDIT_TRAIL, KEYS
+from healthcare_assets.domain.audit import KEYS
 from healthcare_assets.domain.care import CARE_MANAGEMENT
-from healthcare_assets.domain.columns import PARTITION_COLUMN, PATIENT_KEY, Table
+from healthcare_assets.domain.columns import PATIENT_KEY, Table
 from healthcare_assets.domain.deidentification import pseudonymiser
 from healthcare_assets.errors import SettingsError
-from healthcare_assets.resources.audit_rows import recorded_keys
+from healthcare_assets.resources.audit_rows import RecordedKeys, recorded_keys
 from healthcare_assets.resources.lakehouse import Frame, Lakehouse
 from healthcare_assets.resources.pseudonym_key import (
     Keys,
@@ -20,9 +20,9 @@ from healthcare_assets.resources.pseudonym_key import (
 )
 from healthcare_assets.steps.care_exports import delete_page, exports_of
 from healthcare_assets.steps.patient_tables import PATIENT_TABLES, rewrite, versions
-from healthcare_assets.steps.recording import record
-from healthcare_assets.steps.report import AssetReport, StepReport
-from healthcare_assets.steps.runtime import Runtime
+from healthcare_assets.steps.recording import operation_report, record
+from healthcare_assets.steps.report import MetadataEntry, StepReport
+from healthcare_assets.steps.runtime import Runtime, content_of
 
 
 def operate(runtime: Runtime, *, who: str, why: str) -> StepReport:
@@ -32,10 +32,15 @@ def operate(runtime: Runtime, *, who: str, why: str) -> StepReport:
     key, or nothing to re-key.
     """
     lakehouse = runtime.lakehouse
-    old, new = _keys(runtime)
-    *_, mark = fingerprints(new)
     state = recorded_keys(lakehouse)
-    if state is not None and not state.rotation_unfinished:
+    if state is None:
+        raise SettingsError(
+            "No pseudonym has been made yet, so that there is nothing to re-key: to begin with another key, put it in "
+            "the place of the present one."
+        )
+    old, new = _keys(runtime, state)
+    *_, mark = fingerprints(new)
+    if not state.rotation_unfinished:
         detail = {KEYS: fingerprints(new), "instead_of": fingerprints(old)}
         record(runtime, "re-keying", _subject(), who=who, why=why, detail=detail)
     rows = sum(_re_keyed(runtime, table, key=new[-1], mark=mark) for table in PATIENT_TABLES)
@@ -61,31 +66,17 @@ def operate(runtime: Runtime, *, who: str, why: str) -> StepReport:
             f"{len(outdated)} files of the care team, whose keys mean nothing any more, are deleted: materialise "
             f"{CARE_MANAGEMENT.name} for a day whose file is still wanted."
         )
-    return (
-        AssetReport(
-            asset=AUDIT_TRAIL.name,
-            location=lakehouse.location(AUDIT_TRAIL),
-            rows_in_table=head.sequence,
-            metadata={
-                "rows_re_keyed": rows,
-                "exports_deleted": len(outdated),
-                "who": who,
-                "why": why,
-                "audit_entry": str(head),
-                "to_do": left_to_do,
-            },
-        ),
-    )
+    metadata: dict[str, MetadataEntry] = {
+        "rows_re_keyed": rows,
+        "exports_deleted": len(outdated),
+        "to_do": left_to_do,
+    }
+    return operation_report(runtime, head, who=who, why=why, metadata=metadata)
 
 
-def _keys(runtime: Runtime) -> tuple[Keys, Keys]:
+def _keys(runtime: Runtime, state: RecordedKeys) -> tuple[Keys, Keys]:
     """The keys before and after; those of a rotation that is under way are on record."""
-    settings, state = runtime.settings, recorded_keys(runtime.lakehouse)
-    if state is None:
-        raise SettingsError(
-            "No pseudonym has been made yet, so that there is nothing to re-key: to begin with another key, put it in "
-            "the place of the present one."
-        )
+    settings = runtime.settings
     if not state.rotation_unfinished:
         old, following = runtime.pseudonym_keys, next_key(settings)
         if following == old[-1]:
@@ -120,11 +111,8 @@ def _re_keyed(runtime: Runtime, table: Table, *, key: bytes, mark: str) -> int:
 
 
 def _with_new_keys(lakehouse: Lakehouse, table: Table, key: bytes, frame: Frame) -> Frame:
-    columns = [column for column in table.columns if not (table.daily and column.name == PARTITION_COLUMN)]
     return lakehouse.map_batches(
-        frame.select(*(column.name for column in columns)),
-        pseudonymiser(key, column=PATIENT_KEY.name),
-        columns=columns,
+        content_of(table, frame), pseudonymiser(key, column=PATIENT_KEY.name), columns=table.content_columns
     )
 
 

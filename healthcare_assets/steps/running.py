@@ -5,8 +5,9 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import date
 from importlib import import_module
+from typing import Any
 
-from healthcare_assets.domain.audit import AUDIT_TRAIL, KEYS, Head
+from healthcare_assets.domain.audit import AUDIT_TRAIL, KEYS, Action, Head
 from healthcare_assets.errors import SettingsError
 from healthcare_assets.resources.audit_rows import recorded_keys
 from healthcare_assets.resources.disk_faults import telling_of_the_disk
@@ -31,7 +32,11 @@ def run_step(name: str, runtime: Runtime, *, day: date | None) -> StepReport:
     run: Callable[..., StepReport] = import_module(step.module).run
     journal = runtime.lakehouse.journal
     journal.begin()
-    subject = ", ".join(step.assets)
+
+    def recorded(action: Action, detail: Mapping[str, Any]) -> Head:
+        read, written = _but_the_trail(journal.read), _but_the_trail(journal.written)
+        return record(runtime, action, ", ".join(step.assets), day=day, read=read, written=written, detail=detail)
+
     try:
         with telling_of_the_disk(runtime.settings.home):
             report = run(runtime, day) if step.daily else run(runtime)
@@ -40,30 +45,13 @@ def run_step(name: str, runtime: Runtime, *, day: date | None) -> StepReport:
             raise
         # The first fault is told, whatever becomes of its entry.
         with suppress(Exception):
-            record(
-                runtime,
-                "failed",
-                subject,
-                day=day,
-                read=_but_the_trail(journal.read),
-                written=_but_the_trail(journal.written),
-                # Not the sentence: what others raise may quote a record.
-                detail={"error": type(error).__name__},
-            )
+            # Not the sentence: what others raise may quote a record.
+            recorded("failed", {"error": type(error).__name__})
         raise
+    rows = {asset.asset: asset.rows for asset in report if asset.rows is not None}
     with telling_of_the_disk(runtime.settings.home):
-        head = record(
-            runtime,
-            "materialized",
-            subject,
-            day=day,
-            read=_but_the_trail(journal.read),
-            written=_but_the_trail(journal.written),
-            detail={
-                "rows": {asset.asset: asset.rows for asset in report if asset.rows is not None},
-                **({KEYS: fingerprints(runtime.pseudonym_keys)} if step.pseudonymises else {}),
-            },
-        )
+        made_with = {KEYS: fingerprints(runtime.pseudonym_keys)} if step.pseudonymises else {}
+        head = recorded("materialized", {"rows": rows, **made_with})
     return tuple(_with_entry(asset, head) for asset in report)
 
 

@@ -1,7 +1,7 @@
 """What a step is handed. Each part is made when a step first asks for it: ingestion never opens the model registry."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -11,7 +11,7 @@ import narwhals as nw
 
 from healthcare_assets.domain.checks import Counts
 from healthcare_assets.domain.columns import Table
-from healthcare_assets.domain.key_ranges import KeyRange, key_ranges
+from healthcare_assets.domain.key_ranges import EVERY_KEY, KeyRange, key_ranges
 from healthcare_assets.environments import Settings, made_folder
 from healthcare_assets.policy import POLICY, Policy
 from healthcare_assets.resources.audit_rows import recorded_keys
@@ -99,6 +99,13 @@ class Runtime:
 def content_of(table: Table, frame: Frame) -> Frame:
     """Of a frame that may have more, what is written to the daily table."""
     return frame.select(*(column.name for column in table.content_columns))
+
+
+def delete_rows(
+    lakehouse: Lakehouse, table: Table, keys_of: Callable[[KeyRange], Frame], ranges: Sequence[KeyRange] = (EVERY_KEY,)
+) -> int:
+    """Delete of an undated table the rows with these keys, a range at a time; returns how many they were."""
+    return lakehouse.update(table, lambda keys: (lakehouse.scan(table).head(0), keys_of(keys)), ranges)
 
 
 def row_count(lakehouse: Lakehouse, frame: Frame) -> int:

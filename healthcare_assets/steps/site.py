@@ -26,10 +26,9 @@ from healthcare_assets.domain.tables import (
 )
 from healthcare_assets.environments import made_folder
 from healthcare_assets.errors import RegistryError
-from healthcare_assets.resources.audit_rows import entries
 from healthcare_assets.resources.mlflow_client import answering
 from healthcare_assets.resources.registry import ModelVersion
-from healthcare_assets.steps.audit import examine
+from healthcare_assets.steps.audit import examined
 from healthcare_assets.steps.governance import CARD, card_folder
 from healthcare_assets.steps.runtime import Runtime, row_count
 
@@ -43,13 +42,14 @@ Rows = list[dict[str, Any]]
 def write_site(runtime: Runtime) -> Path:
     """Write all pages; the page to begin with. What is not there yet is said to be so."""
     folder = made_folder(runtime.settings.reports_root)
+    newest = max(runtime.lakehouse.days(PREDICTIONS), default=None)
     champion = runtime.registry.version_by_alias("champion")
     record = _record(runtime)
     verdict = _approval(champion, record.verdicts)
     card = _card(runtime, champion, verdict)
     pages = {
-        "care": _care(runtime),
-        "index": overview_page(_figures(runtime, champion, record), made_at=runtime.now),
+        "care": _care(runtime, newest),
+        "index": overview_page(_figures(runtime, newest, champion, record), made_at=runtime.now),
         "model": model_page(
             champion=champion.version if champion else None,
             verdict=verdict,
@@ -71,9 +71,8 @@ def write_site(runtime: Runtime) -> Path:
     return folder / file_of("index")
 
 
-def _care(runtime: Runtime) -> str:
-    lakehouse, days = runtime.lakehouse, runtime.lakehouse.days(PREDICTIONS)
-    day = days[-1] if days else None
+def _care(runtime: Runtime, day: date | None) -> str:
+    lakehouse = runtime.lakehouse
     listed = lakehouse.scan(CARE_MANAGEMENT, day=day) if day else lakehouse.scan(CARE_MANAGEMENT).head(0)
     by_rule = lakehouse.collect(listed.group_by("rule").agg(nw.len().alias("patients"))).to_pylist()
     return care_page(
@@ -84,24 +83,25 @@ def _care(runtime: Runtime) -> str:
     )
 
 
-def _figures(runtime: Runtime, champion: ModelVersion | None, record: Record) -> list[tuple[str, str, str]]:
+def _figures(
+    runtime: Runtime, day: date | None, champion: ModelVersion | None, record: Record
+) -> list[tuple[str, str, str]]:
     lakehouse = runtime.lakehouse
-    days = lakehouse.days(PREDICTIONS)
-    scored = row_count(lakehouse, lakehouse.scan(PREDICTIONS, day=days[-1])) if days else 0
+    scored = row_count(lakehouse, lakehouse.scan(PREDICTIONS, day=day)) if day else 0
     faults = len(record.found.faults) + len(record.unrecorded)
     return [
-        ("The newest day", str(days[-1]) if days else "none", f"{counted(scored)} patients scored"),
+        ("The newest day", str(day or "none"), f"{counted(scored)} patients scored"),
         ("Champion", f"version {champion.version}" if champion else "none", runtime.registry.name),
         ("Audit trail", plural(faults, "fault") if faults else "whole", f"{record.found.entries:,} entries"),
     ]
 
 
 def _record(runtime: Runtime) -> Record:
-    found, unrecorded = examine(runtime)
+    found, unrecorded, rows = examined(runtime)
     return Record(
         verdicts=_rows(runtime, GOVERNANCE_VERDICT),
         moves=_rows(runtime, CHAMPION_HISTORY),
-        entries=entries(runtime.lakehouse),
+        entries=rows,
         found=found,
         unrecorded=unrecorded,
     )

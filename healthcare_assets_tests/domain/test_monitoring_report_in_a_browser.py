@@ -3,7 +3,6 @@
 import html as markup
 import json
 import re
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -12,16 +11,13 @@ import pytest
 
 from healthcare_assets.domain.monitoring.report import html
 from healthcare_assets.policy import POLICY
+from healthcare_assets_tests.browser import CHROMIUM, needs_chromium
 from healthcare_assets_tests.domain.monitored_days import many_alerts, nothing, quiet
 
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 WIDTHS = (360, 1200)
 DAYS = {"many alerts": many_alerts, "quiet": quiet, "nothing": nothing}
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(BROWSER is None, reason="no browser tests on this machine: Chromium not found"),
-]
+pytestmark = needs_chromium
 
 # What is seen is told to the page around, since a frame may be narrower than Chromium's narrowest window.
 _PROBE = """<script>
@@ -87,8 +83,8 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 def _looked_at(page: Path, profile: Path) -> dict[str, Any]:
-    assert BROWSER is not None
-    command = (BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run")
+    assert CHROMIUM is not None
+    command = (CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run")
     options = ("--enable-logging=stderr", f"--user-data-dir={profile}", "--virtual-time-budget=20000", "--dump-dom")
     run = subprocess.run([*command, *options, page.as_uri()], capture_output=True, check=True, text=True, timeout=180)
     assert ":CONSOLE" not in run.stderr, run.stderr

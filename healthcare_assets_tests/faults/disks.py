@@ -1,8 +1,9 @@
-"""Disks of their own for tests: small ones, which can be filled, closed and enlarged."""
+"""Disks of their own for tests, small ones, which can be filled, closed and enlarged; and databases, locked."""
 
+import sqlite3
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -43,3 +44,12 @@ def _done(*command: str) -> bool:
         return subprocess.run(command, capture_output=True, check=False).returncode == 0
     except OSError:
         return False
+
+
+@contextmanager
+def locked(database: Path) -> Iterator[None]:
+    """By another connection, which keeps everybody out."""
+    with closing(sqlite3.connect(database, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        yield
+        other.execute("ROLLBACK")

@@ -1,11 +1,8 @@
 """SQLite files of MLflow and of Dagster that are locked or damaged."""
 
 import os
-import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,18 +11,10 @@ from healthcare_assets.dagster_home import prepare
 from healthcare_assets.environments import settings_from
 from healthcare_assets.errors import RegistryError, SettingsError
 from healthcare_assets_tests.champions import home_with_champion
+from healthcare_assets_tests.faults.disks import locked
 from healthcare_assets_tests.runtimes import runtime_at
 
 ROOT = Path(__file__).parents[2]
-
-
-@contextmanager
-def _locked(database: Path) -> Iterator[None]:
-    """By another connection, which keeps everybody out."""
-    with closing(sqlite3.connect(database, isolation_level=None)) as other:
-        other.execute("BEGIN EXCLUSIVE")
-        yield
-        other.execute("ROLLBACK")
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +24,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_model_registry_that_is_locked_is_one_sentence_and_answers_once_it_is_not(home: Path) -> None:
     with (
-        _locked(home / "mlflow" / "mlflow.db"),
+        locked(home / "mlflow" / "mlflow.db"),
         pytest.raises(RegistryError, match=r"does not answer \(database is locked\): end the process") as told,
     ):
         runtime_at(home).registry.required_version("champion")

@@ -2,16 +2,14 @@
 
 import os
 import shutil
-import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from healthcare_assets_tests.faults import states_elsewhere
-from healthcare_assets_tests.faults.disks import closed, opened
+from healthcare_assets_tests.faults.disks import closed, locked, opened
 from healthcare_assets_tests.faults.on_call import OnCall, section_ids, told
 from healthcare_assets_tests.killing.homes import DAYS, Homes
 from healthcare_assets_tests.killing.warm import Warm
@@ -194,18 +192,10 @@ def _cut(folder: Path) -> None:
         file.write_bytes(file.read_bytes()[:-100])
 
 
-@contextmanager
-def _locked(database: Path) -> Iterator[None]:
-    with closing(sqlite3.connect(database, isolation_level=None)) as other:
-        other.execute("BEGIN EXCLUSIVE")
-        yield
-        other.execute("ROLLBACK")
-
-
 def _locked_registry(on_call: OnCall) -> None:
     heading = "The model registry is locked"
     on_call.finds("two days")
-    with _locked(on_call.home / "mlflow" / "mlflow.db"):
+    with locked(on_call.home / "mlflow" / "mlflow.db"):
         told(heading, on_call.run(SCORING))
         assert str(os.getpid()) in on_call.follows(heading)
     assert on_call.run(SCORING) == ""
@@ -224,7 +214,7 @@ def _damaged_registry(on_call: OnCall) -> None:
 def _locked_storage(on_call: OnCall) -> None:
     heading = "Dagster's storage is locked"
     on_call.finds("two days")
-    with _locked(on_call.home / "dagster" / "history" / "runs.db"):
+    with locked(on_call.home / "dagster" / "history" / "runs.db"):
         told(heading, on_call.make_run())
         assert str(os.getpid()) in on_call.follows(heading)
     assert on_call.run(SCORING) == ""

@@ -9,7 +9,7 @@ from healthcare_assets.domain.monitoring.report_distributions import alerting_co
 from healthcare_assets.domain.monitoring.report_figures import finite, name, number, plural
 from healthcare_assets.domain.monitoring.report_groups import groups
 from healthcare_assets.domain.monitoring.report_history import history
-from healthcare_assets.domain.monitoring.report_parts import ALERT
+from healthcare_assets.domain.monitoring.report_parts import ALERT, PRODUCT, tiles
 from healthcare_assets.domain.monitoring.report_performance import performance, service_days
 from healthcare_assets.domain.monitoring.report_statistics import glossary, statistics
 from healthcare_assets.domain.monitoring.report_style import STYLE
@@ -17,7 +17,6 @@ from healthcare_assets.domain.page import escaped, page
 from healthcare_assets.domain.small_cells import counted, is_small
 from healthcare_assets.policy import Policy
 
-_PRODUCT = "Healthcare assets"
 _SECTIONS = {
     "distributions": "Distributions",
     "history": "History",
@@ -41,7 +40,7 @@ def html(day: MonitoredDay, *, policy: Policy) -> str:
         + statistics(day)
         + glossary(policy)
     )
-    title = f"{_PRODUCT}: monitoring of {day.day}"
+    title = f"{PRODUCT}: monitoring of {day.day}"
     return page(title, f"<main>\n{body}</main>\n", style=STYLE)
 
 
@@ -53,10 +52,10 @@ def _head(day: MonitoredDay) -> str:
         day.checks, key=lambda check: (check.passed, check.severity != "error", _status(check) == "passed")
     )
     return (
-        f'<header>\n<p class="product">{_PRODUCT} · monitoring</p>\n'
+        f'<header>\n<p class="product">{PRODUCT} · monitoring</p>\n'
         f'<h1>Monitoring of <span class="whole">{day.day}</span></h1>\n'
         f'<p class="verdict{look}">{escaped(_verdict(day, asks))}</p>\n'
-        f'<dl class="tiles">\n{_tiles(day)}</dl>\n'
+        f"{_tiles(day)}"
         f'<ul class="checks">\n{"".join(_check(check) for check in ordered)}</ul>\n'
         f'<nav aria-label="Sections"><ul>{links}</ul></nav>\n</header>\n'
     )
@@ -75,7 +74,7 @@ def _verdict(day: MonitoredDay, asks: list[CheckOutcome]) -> str:
 def _tiles(day: MonitoredDay) -> str:
     version = f"version {day.model_version}" if day.model_version is not None else "insufficient data"
     trained = f", trained on {counted(day.reference_patients)} patients" if day.reference_patients else ""
-    tiles = (
+    return tiles(
         (
             "Model",
             version,
@@ -84,10 +83,6 @@ def _tiles(day: MonitoredDay) -> str:
         ("Predictions", counted(day.predictions), "patients scored on the day"),
         _drifted(day),
         _error(day),
-    )
-    return "".join(
-        f"<div><dt>{term}</dt><dd><strong>{escaped(value)}</strong> <small>{escaped(more)}</small></dd></div>\n"
-        for term, value, more in tiles
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from healthcare_assets.domain.page import escaped, table
 
+PRODUCT = "Healthcare assets"
 ALERT = "▲"
 """Beside the colour, since nobody has to tell colours apart."""
 
@@ -12,6 +13,16 @@ def section(identity: str, title: str, intro: str, content: str) -> str:
     """`intro` is text, `content` markup."""
     said = f'<p class="soft">{escaped(intro)}</p>\n' if intro else ""
     return f'<section id="{identity}">\n<h2>{escaped(title)}</h2>\n{said}{content}</section>\n'
+
+
+def tiles(*entries: tuple[str, str, str]) -> str:
+    """Figures in a row: what, its value, what else belongs to it; all are text."""
+    drawn = "".join(
+        f"<div><dt>{escaped(term)}</dt>"
+        f"<dd><strong>{escaped(value)}</strong> <small>{escaped(more)}</small></dd></div>\n"
+        for term, value, more in entries
+    )
+    return f'<dl class="tiles">\n{drawn}</dl>\n'
 
 
 def cards(drawn: Iterable[str]) -> str:

@@ -7,9 +7,9 @@ from typing import Any
 
 from healthcare_assets.domain.care import RULES
 from healthcare_assets.domain.monitoring.report_figures import dollars, name, number
-from healthcare_assets.domain.monitoring.report_parts import nothing, section
+from healthcare_assets.domain.monitoring.report_parts import nothing, section, tiles
 from healthcare_assets.domain.page import table
-from healthcare_assets.domain.site.frame import site_page, tiles
+from healthcare_assets.domain.site.frame import site_page
 from healthcare_assets.domain.small_cells import counted
 
 Rows = Sequence[Mapping[str, Any]]

@@ -8,9 +8,9 @@ from typing import Any
 
 from healthcare_assets.domain.audit import Verification
 from healthcare_assets.domain.monitoring.report_figures import plural
-from healthcare_assets.domain.monitoring.report_parts import nothing, section
+from healthcare_assets.domain.monitoring.report_parts import nothing, section, tiles
 from healthcare_assets.domain.page import escaped, table
-from healthcare_assets.domain.site.frame import site_page, tiles
+from healthcare_assets.domain.site.frame import site_page
 
 Rows = Sequence[Mapping[str, Any]]
 

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from datetime import datetime
 
+from healthcare_assets.domain.monitoring.report_parts import PRODUCT
 from healthcare_assets.domain.monitoring.report_style import STYLE
 from healthcare_assets.domain.page import escaped, page
 
-PRODUCT = "Healthcare assets"
 PAGES: Mapping[str, str] = {
     "index": "Overview",
     "care": "Care management",
@@ -46,13 +46,3 @@ def site_page(name: str, heading: str, intro: str, body: str, *, made_at: dateti
         f"<footer>Made at {made_at:%Y-%m-%d %H:%M} UTC from the tables of the lakehouse.</footer>\n</main>\n",
         style=STYLE + _SITE_STYLE,
     )
-
-
-def tiles(*entries: tuple[str, str, str]) -> str:
-    """Figures in a row: what, its value, what else belongs to it; all are text."""
-    drawn = "".join(
-        f"<div><dt>{escaped(term)}</dt>"
-        f"<dd><strong>{escaped(value)}</strong> <small>{escaped(more)}</small></dd></div>\n"
-        for term, value, more in entries
-    )
-    return f'<dl class="tiles">\n{drawn}</dl>\n'

@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Any
 
 from healthcare_assets.domain.monitoring.report_figures import number
-from healthcare_assets.domain.monitoring.report_parts import nothing, section
+from healthcare_assets.domain.monitoring.report_parts import nothing, section, tiles
 from healthcare_assets.domain.page import table
-from healthcare_assets.domain.site.frame import site_page, tiles
+from healthcare_assets.domain.site.frame import site_page
 
 CARD_FILE = "model_card.html"
 

@@ -8,10 +8,10 @@ from typing import Any
 from healthcare_assets.domain.monitoring.findings import ALL
 from healthcare_assets.domain.monitoring.performance import EVERYBODY
 from healthcare_assets.domain.monitoring.report_figures import finite, name, number, plural
-from healthcare_assets.domain.monitoring.report_parts import card, cards, figures, key, nothing, section
+from healthcare_assets.domain.monitoring.report_parts import card, cards, figures, key, nothing, section, tiles
 from healthcare_assets.domain.monitoring.report_trend import Days, Panel, Point, trend
 from healthcare_assets.domain.page import escaped
-from healthcare_assets.domain.site.frame import site_page, tiles
+from healthcare_assets.domain.site.frame import site_page
 from healthcare_assets.domain.small_cells import is_small
 
 Rows = Sequence[Mapping[str, Any]]

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from healthcare_assets.domain.monitoring.report_parts import tiles
 from healthcare_assets.domain.page import escaped
-from healthcare_assets.domain.site.frame import PAGES, file_of, site_page, tiles
+from healthcare_assets.domain.site.frame import PAGES, file_of, site_page
 
 _ABOUT = {
     "care": "The patients who need a person's attention, ranked, with the rule that put them there and the reasons.",
