@@ -114,6 +114,14 @@ def _root(targets: list[Environment]) -> Json:
             },
             "outcomes": {"description": "Costs as they become known: HEALTHCARE_OUTCOMES.", "default": ""},
             "first_day": {"description": "The first day, like 2026-01-01: HEALTHCARE_FIRST_DAY.", "default": ""},
+            "rating_state": {
+                "description": "The state whose rating rules hold, like MA: HEALTHCARE_RATING_STATE. Empty: federal.",
+                "default": "",
+            },
+            "age_curve": {
+                "description": "The file with an age curve of the insurer's own: HEALTHCARE_AGE_CURVE.",
+                "default": "",
+            },
             "schedules": {
                 "description": "UNPAUSED or PAUSED: whether the jobs run by the clock. PAUSED where Dagster does it."
             },

@@ -51,6 +51,12 @@ maintenance = dg.define_asset_job(
     "the retained past needs, and verify the audit trail.",
 )
 
+monthly_insight = dg.define_asset_job(
+    "monthly_insight",
+    selection=dg.AssetSelection.assets("pricing_factors"),
+    description="What a month's members cost, and the premium relativities that the law allows.",
+)
+
 
 class Asked(dg.Config):
     """What goes on record with what a person asks for."""

@@ -14,6 +14,7 @@ from healthcare_assets.domain.monitoring.tables import (
     OBSERVED_OUTCOMES,
     QUARANTINED_OUTCOMES,
 )
+from healthcare_assets.domain.pricing.tables import PRICING_FACTORS
 
 _SOURCE_DESCRIPTIONS: Mapping[str, str] = {
     "patient_id": "The source's id of the patient. Identifier.",
@@ -289,5 +290,6 @@ TABLES: Mapping[str, Table] = {
         DRIFT_REPORT,
         MODEL_PERFORMANCE,
         AUDIT_TRAIL,
+        PRICING_FACTORS,
     )
 }

@@ -23,6 +23,8 @@ class Step:
     module: str
     assets: tuple[str, ...]
     daily: bool = True
+    monthly: bool = False
+    """Whether its day stands for the month that begins with it."""
     pseudonymises: bool = False
     """Whether it makes pseudonyms of ids: what it makes them with goes on record."""
     experiment: str | None = None
@@ -102,6 +104,7 @@ STEPS: Mapping[str, Step] = {
             assets=("audit_trail",),
             daily=False,
         ),
+        Step(name="pricing", module="healthcare_assets.steps.pricing", assets=("pricing_factors",), monthly=True),
     )
 }
 
@@ -137,7 +140,7 @@ def step_for(asset: str) -> Step:
 @cache
 def code_version(name: str) -> str:
     """Digest of all the project's code that the step or operation runs: it changes when, and only when, it does."""
-    return sha256(b"".join(_digest_of(path) for path in sorted(code_files(name)))).hexdigest()[:12]
+    return sha256(b"".join(_digest_of(path) for path in sorted(code_files(name), key=str))).hexdigest()[:12]
 
 
 def code_files(name: str) -> frozenset[Path]:
@@ -147,23 +150,22 @@ def code_files(name: str) -> frozenset[Path]:
 
 def files_of_module(module: str) -> frozenset[Path]:
     """The files that the module runs: follows the import statements from it on, inside the package."""
-    files: set[Path] = set()
-    waiting = list(_files_of(module))
-    while waiting:
-        path = waiting.pop()
-        if path not in files:
-            files.add(path)
-            waiting += _imported_by(path)
-    return frozenset(files)
+    # By sets of sets: a path's hash and order are Python code, and the definitions come this way once a step.
+    files: frozenset[Path] = frozenset()
+    found = frozenset(_files_of(module))
+    while found:
+        files |= found
+        found = frozenset[Path]().union(*map(_imported_by, found)) - files
+    return files
 
 
 # The steps share most of their files, and a code location is loaded in many processes a day: each is read once.
 @cache
-def _imported_by(path: Path) -> tuple[Path, ...]:
+def _imported_by(path: Path) -> frozenset[Path]:
     modules = []
     for module, names in _IMPORT.findall(path.read_text(encoding="utf-8")):
         modules += [module, *(f"{module}.{name}" for name in re.findall(r"\w+", names))]
-    return tuple(file for module in modules for file in _files_of(module))
+    return frozenset(file for module in modules for file in _files_of(module))
 
 
 @cache
