@@ -40,6 +40,7 @@ UPSTREAM: Mapping[str, tuple[str, ...]] = {
     "maintenance": ("retention",),
     "audit": ("maintenance",),
     "pricing": ("silver", "outcomes"),
+    "population": ("silver", "scoring", "outcomes"),
 }
 """Which steps write what a step reads: the asset graph, which only Dagster's side of the house knows."""
 
@@ -138,9 +139,9 @@ JOBS: Mapping[str, Job] = {
         ),
         Job(
             name="monthly_insight",
-            description="What a month's members cost, and the premium relativities that the law allows. The month is "
-            "the one that the day lies in.",
-            steps=("pricing",),
+            description="What a month's members cost, the premium relativities that the law allows, and the "
+            "population's health. The month is the one that the day lies in.",
+            steps=("pricing", "population"),
             cron=INSIGHT,
         ),
     )

@@ -53,8 +53,9 @@ maintenance = dg.define_asset_job(
 
 monthly_insight = dg.define_asset_job(
     "monthly_insight",
-    selection=dg.AssetSelection.assets("pricing_factors"),
-    description="What a month's members cost, and the premium relativities that the law allows.",
+    selection=dg.AssetSelection.assets("pricing_factors", "population_health"),
+    description="What a month's members cost, the premium relativities that the law allows, and the population's "
+    "health.",
 )
 
 

@@ -13,7 +13,7 @@ DATA_ENGINEERING = "team:data-engineering"
 DATA_SCIENCE = "team:data-science"
 COMPLIANCE = "team:compliance"
 ACTUARIAL = "team:actuarial"
-POPULATION_HEALTH = "team:population-health"
+POPULATION_HEALTH_TEAM = "team:population-health"
 
 _DAGSTER_TYPES = {"strings": "array<string>", "criteria": "array<struct>", "reason_codes": "array<struct>"}
 

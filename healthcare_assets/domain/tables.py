@@ -14,6 +14,7 @@ from healthcare_assets.domain.monitoring.tables import (
     OBSERVED_OUTCOMES,
     QUARANTINED_OUTCOMES,
 )
+from healthcare_assets.domain.population.tables import POPULATION_HEALTH
 from healthcare_assets.domain.pricing.tables import PRICING_FACTORS
 
 _SOURCE_DESCRIPTIONS: Mapping[str, str] = {
@@ -291,5 +292,6 @@ TABLES: Mapping[str, Table] = {
         MODEL_PERFORMANCE,
         AUDIT_TRAIL,
         PRICING_FACTORS,
+        POPULATION_HEALTH,
     )
 }

@@ -105,6 +105,12 @@ STEPS: Mapping[str, Step] = {
             daily=False,
         ),
         Step(name="pricing", module="healthcare_assets.steps.pricing", assets=("pricing_factors",), monthly=True),
+        Step(
+            name="population",
+            module="healthcare_assets.steps.population",
+            assets=("population_health",),
+            monthly=True,
+        ),
     )
 }
 

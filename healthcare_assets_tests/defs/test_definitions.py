@@ -27,7 +27,7 @@ DAILY = {
     "model_performance",
     "predictions_quality_monitor",
 }
-MONTHLY = {"pricing_factors"}
+MONTHLY = {"pricing_factors", "population_health"}
 SCORED = {
     "bronze_patients",
     "silver_patients",
@@ -66,6 +66,7 @@ GRAPH = {
     "table_maintenance": {"data_retention"},
     "audit_trail": {"table_maintenance"},
     "pricing_factors": {"silver_patients", "observed_outcomes"},
+    "population_health": {"silver_patients", "predictions", "observed_outcomes"},
 }
 CHECKS = {
     "silver_patients": {"schema_matches_contract", "no_record_lost", "quarantine_rate", "one_row_per_patient"},
@@ -75,6 +76,7 @@ CHECKS = {
     "observed_outcomes": {"schema_matches_contract", "no_record_lost"},
     "drift_report": {"schema_matches_contract"},
     "pricing_factors": {"schema_matches_contract", "relativities_allowed"},
+    "population_health": {"schema_matches_contract", "no_small_cell_published"},
 }
 """Those that stop what follows."""
 WATCHING = {

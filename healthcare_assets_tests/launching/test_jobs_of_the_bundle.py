@@ -145,7 +145,7 @@ def test_the_eight_jobs_run_the_graph_without_dagster(deployment: Deployment, de
     assert served.entity_name == "spark_catalog.insurance.health_insurance_cost_serving"
     deployment.run("monthly_insight", NEXT_DAY)
     month = next_day.replace(day=1)
-    assert lakehouse.days(TABLES["pricing_factors"]) == [month]
+    assert lakehouse.days(TABLES["pricing_factors"]) == lakehouse.days(TABLES["population_health"]) == [month]
     deployment.run("table_maintenance", NEXT_DAY)
     assert {row["patient_key"] for row in _rows(lakehouse, "predictions", next_day)} == patients
     # One start of a cluster for a job, whatever the number of its steps.

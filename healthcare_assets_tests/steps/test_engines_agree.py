@@ -18,6 +18,7 @@ from healthcare_assets.steps import (
     governance,
     monitoring,
     outcomes,
+    population,
     pricing,
     scoring,
     silver,
@@ -54,7 +55,8 @@ def _chain(runtime: Runtime) -> Iterator[Any]:
     for day in WATCHED:
         for step in (outcomes, monitoring):
             yield step.run(runtime, day)
-    yield pricing.run(runtime, DAYS[0])
+    for step in (pricing, population):
+        yield step.run(runtime, DAYS[0])
 
 
 def test_both_engines_write_the_same_tables(
