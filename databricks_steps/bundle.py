@@ -118,6 +118,14 @@ def _root(targets: list[Environment]) -> Json:
                 "description": "How many patients the care team can call a day: HEALTHCARE_CARE_CAPACITY.",
                 "default": "",
             },
+            "rating_state": {
+                "description": "The state whose rating rules hold, like MA: HEALTHCARE_RATING_STATE. Empty: federal.",
+                "default": "",
+            },
+            "age_curve": {
+                "description": "The file with an age curve of the insurer's own: HEALTHCARE_AGE_CURVE.",
+                "default": "",
+            },
             "schedules": {
                 "description": "UNPAUSED or PAUSED: whether the jobs run by the clock. PAUSED where Dagster does it."
             },

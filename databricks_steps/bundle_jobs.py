@@ -22,7 +22,7 @@ from databricks_steps.requirements import step_requirements
 from healthcare_assets.compute import WarmCluster, Workload
 from healthcare_assets.environments import Environment, Workspace
 from healthcare_assets.steps.catalogue import STEPS
-from healthcare_assets.timetable import MAINTENANCE, MONITORING, SCORING, TIME_ZONE, TRAINING
+from healthcare_assets.timetable import INSIGHT, MAINTENANCE, MONITORING, SCORING, TIME_ZONE, TRAINING
 
 UPSTREAM: Mapping[str, tuple[str, ...]] = {
     "bronze": (),
@@ -40,6 +40,8 @@ UPSTREAM: Mapping[str, tuple[str, ...]] = {
     "retention": (),
     "maintenance": ("retention",),
     "audit": ("maintenance",),
+    "pricing": ("silver", "outcomes"),
+    "population": ("silver", "scoring", "outcomes"),
 }
 """Which steps write what a step reads: the asset graph, which only Dagster's side of the house knows."""
 
@@ -53,6 +55,8 @@ SETTINGS: Mapping[str, str] = {
     "HEALTHCARE_OUTCOMES": "outcomes",
     "HEALTHCARE_FIRST_DAY": "first_day",
     "HEALTHCARE_CARE_CAPACITY": "care_capacity",
+    "HEALTHCARE_RATING_STATE": "rating_state",
+    "HEALTHCARE_AGE_CURVE": "age_curve",
 }
 """Settings that a task is handed, and the bundle's variable for each. An empty one counts as not set."""
 
@@ -134,6 +138,13 @@ JOBS: Mapping[str, Job] = {
             "version of the retained past needs, and verify the audit trail.",
             steps=("retention", "maintenance", "audit"),
             cron=MAINTENANCE,
+        ),
+        Job(
+            name="monthly_insight",
+            description="What a month's members cost, the premium relativities that the law allows, and the "
+            "population's health. The month is the one that the day lies in.",
+            steps=("pricing", "population"),
+            cron=INSIGHT,
         ),
     )
 }

@@ -83,7 +83,11 @@ def order_from(arguments: Sequence[str], *, now: datetime) -> Order:
     parser = argparse.ArgumentParser(prog="run_step", description="Runs one step of the asset graph.")
     parser.add_argument("--environment", required=True, choices=[n for n, e in ENVIRONMENTS.items() if e.workspace])
     parser.add_argument("--step", required=True, choices=list(STEPS))
-    parser.add_argument("--day", default=YESTERDAY, help=f"a date like 2026-01-01, or {YESTERDAY} (UTC)")
+    parser.add_argument(
+        "--day",
+        default=YESTERDAY,
+        help=f"a date like 2026-01-01, or {YESTERDAY} (UTC); stands for its month where a step looks at months",
+    )
     parser.add_argument("--run-id", default="", help="what this run is called in the records of lineage")
     parser.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help=f"a setting: {', '.join(FORWARDED)}"
@@ -96,13 +100,14 @@ def order_from(arguments: Sequence[str], *, now: datetime) -> Order:
         day = (now - timedelta(days=1)).date() if given.day == YESTERDAY else date.fromisoformat(given.day)
     except ValueError:
         parser.error(f"--day is '{given.day}': write it as a date like 2026-01-01, or {YESTERDAY}")
+    step = STEPS[given.step]
     return Order(
         step=given.step,
         environment=given.environment,
         now=now,
         run_id=given.run_id or f"{given.step}-{now:%Y%m%dT%H%M%S}",
         code_version=_wheel_version(),
-        day=day if STEPS[given.step].daily else None,
+        day=(day.replace(day=1) if step.monthly else day) if step.daily else None,
         settings={name: value for name, value in settings.items() if value},
         who="a job of the workspace",
     )

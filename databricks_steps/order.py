@@ -13,11 +13,13 @@ from healthcare_assets.steps.report import AssetReport, Link, Markdown, Metadata
 Json = dict[str, Any]
 
 FORWARDED = (
+    "HEALTHCARE_AGE_CURVE",
     "HEALTHCARE_CARE_CAPACITY",
     "HEALTHCARE_CATALOG",
     "HEALTHCARE_ENGINE",
     "HEALTHCARE_FIRST_DAY",
     "HEALTHCARE_OUTCOMES",
+    "HEALTHCARE_RATING_STATE",
     "HEALTHCARE_SOURCE",
     "HEALTHCARE_SOURCE_COLUMNS",
     "HEALTHCARE_VOLUME",

@@ -176,6 +176,10 @@ class Settings:
     """Where MLflow's runs are."""
     registry_uri: str
     """Where MLflow's registered models are."""
+    rating_state: str | None
+    """The state whose rating rules hold, two letters; None: the federal default."""
+    age_curve: str | None
+    """The file with an age curve of the insurer's own; None: the one that is published."""
     alert_urls: tuple[str, ...] = field(repr=False)
     """Where alerts go (Apprise URLs, each with its secrets); none: the log."""
     dagster_database: str | None = field(repr=False)
@@ -223,6 +227,8 @@ def settings_from(variables: Mapping[str, str] = os.environ) -> Settings:
         outcomes=_value(variables, "HEALTHCARE_OUTCOMES"),
         engine="spark" if engine == "spark" else "polars",
         first_day=first_day_from(variables),
+        rating_state=_value(variables, "HEALTHCARE_RATING_STATE"),
+        age_curve=_value(variables, "HEALTHCARE_AGE_CURVE"),
         pseudonym_key=_value(variables, "HEALTHCARE_PSEUDONYM_KEY"),
         next_pseudonym_key=_value(variables, "HEALTHCARE_PSEUDONYM_KEY_NEXT"),
         alert_urls=alert_urls_from(variables),

@@ -213,6 +213,28 @@ class RetentionRules:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PricingRules:
+    """How costs are weighed, and what the law allows of a premium (45 CFR 147.102)."""
+
+    credibility_probability: float = 0.90
+    credibility_tolerance: float = 0.05
+    """Full credibility: the mean cost lies within the tolerance with the probability."""
+    interval_coverage: float = 0.90
+    cost_days: int = 365
+    """Costs of services up to so many days before the month's end are known costs."""
+    adult_age: int = 21
+    age_ratio_maximum: float = 3.0
+    """Of adults, between any two ages."""
+    tobacco_age: int = 21
+    """From which on tobacco may be rated."""
+    tobacco_ratio_maximum: float = 1.5
+    rated_children_maximum: int = 3
+    """Under 21: more of a family's are not charged for."""
+    rounding: float = 1e-9
+    """By which share a ratio may be over its limit: published factors have three digits, and their ratio rounds."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Policy:
     """All thresholds together."""
 
@@ -230,6 +252,7 @@ class Policy:
     care: CareRules = field(default_factory=CareRules)
     maintenance: MaintenanceRules = field(default_factory=MaintenanceRules)
     retention: RetentionRules = field(default_factory=RetentionRules)
+    pricing: PricingRules = field(default_factory=PricingRules)
 
 
 POLICY = Policy()

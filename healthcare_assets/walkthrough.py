@@ -13,6 +13,7 @@ from rich.markup import escape
 
 from healthcare_assets.definitions import defs
 from healthcare_assets.defs.sensors.retraining import CAUSE_TAG, retraining
+from healthcare_assets.domain.month import first_of_month
 from healthcare_assets.environments import Settings
 from healthcare_assets.errors import HealthcareError, SourceError
 from healthcare_assets.steps.runtime import Runtime
@@ -33,7 +34,7 @@ class StepFailedError(HealthcareError):
 
 class Walkthrough:
     """Runs the jobs for the days of the source: patients, training and verdict, then day by day predictions and
-    monitoring. What the retraining sensor asks for is run before the next day."""
+    monitoring. What the retraining sensor asks for is run before the next day. Months that have ended come last."""
 
     def __init__(self, settings: Settings, console: "Console") -> None:
         self._console = console
@@ -61,6 +62,8 @@ class Walkthrough:
             for day in later:
                 self._execute(instance, "daily_scoring" if governed else "daily_patients", day=day)
                 story.append(self._watched(instance, day))
+            for month in self._months(days):
+                self._execute(instance, "monthly_insight", day=month)
         print_summary(self._runtime, days, self._console)
         print_story(self._runtime, story, self._console)
         self._console.print(f"\nDone in {time.monotonic() - started:.0f} s.")
@@ -109,6 +112,11 @@ class Walkthrough:
         if len(days) < len(found):
             self._console.print(f"Left out for now: {found[len(days)]} and later, which have not ended yet (UTC).")
         return days
+
+    def _months(self, days: Sequence[date]) -> list[date]:
+        """The months of the days that have ended, by their first days."""
+        this_month = first_of_month(datetime.now(UTC).date())
+        return [month for month in sorted({first_of_month(day) for day in days}) if month < this_month]
 
     def _execute(
         self,

@@ -51,6 +51,13 @@ maintenance = dg.define_asset_job(
     "the retained past needs, and verify the audit trail.",
 )
 
+monthly_insight = dg.define_asset_job(
+    "monthly_insight",
+    selection=dg.AssetSelection.assets("pricing_factors", "population_health"),
+    description="What a month's members cost, the premium relativities that the law allows, and the population's "
+    "health.",
+)
+
 
 class Asked(dg.Config):
     """What goes on record with what a person asks for."""

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import dagster as dg
 
-from healthcare_assets.defs.jobs import daily_monitoring, daily_scoring, maintenance, training
-from healthcare_assets.timetable import MAINTENANCE, MONITORING, SCORING, TIME_ZONE, TRAINING
+from healthcare_assets.defs.jobs import daily_monitoring, daily_scoring, maintenance, monthly_insight, training
+from healthcare_assets.timetable import INSIGHT, MAINTENANCE, MONITORING, SCORING, TIME_ZONE, TRAINING
 
 
 @dg.schedule(
@@ -31,6 +31,18 @@ def daily_monitoring_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRe
 def _of_yesterday(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     yesterday = (context.scheduled_execution_time - timedelta(days=1)).date().isoformat()
     return dg.RunRequest(run_key=yesterday, partition_key=yesterday)
+
+
+@dg.schedule(
+    job=monthly_insight,
+    cron_schedule=INSIGHT,
+    execution_timezone=TIME_ZONE,
+    description="Looks back on the month that has just ended, on the first at 07:00 UTC, after its last day's scoring "
+    "and monitoring.",
+)
+def monthly_insight_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    month = (context.scheduled_execution_time - timedelta(days=1)).date().replace(day=1).isoformat()
+    return dg.RunRequest(run_key=month, partition_key=month)
 
 
 monthly_training_schedule = dg.ScheduleDefinition(

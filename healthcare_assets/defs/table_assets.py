@@ -6,7 +6,7 @@ from functools import cache
 
 import dagster as dg
 
-from healthcare_assets.defs.partitions import daily
+from healthcare_assets.defs.partitions import daily, monthly
 from healthcare_assets.domain.columns import Table
 from healthcare_assets.steps.catalogue import code_version, step_for
 
@@ -14,6 +14,8 @@ DATA_ENGINEERING = "team:data-engineering"
 DATA_SCIENCE = "team:data-science"
 COMPLIANCE = "team:compliance"
 CARE_TEAM = "team:care-management"
+ACTUARIAL = "team:actuarial"
+POPULATION_HEALTH_TEAM = "team:population-health"
 
 _DAGSTER_TYPES = {"strings": "array<string>", "criteria": "array<struct>", "reason_codes": "array<struct>"}
 
@@ -39,7 +41,7 @@ def table_spec(  # noqa: PLR0913 - what a reader of the asset wants to know
         owners=[owner],
         kinds={"deltalake"},
         code_version=code_version(step_for(table.name).name),
-        partitions_def=daily if partitioned else None,
+        partitions_def=_partitions(table.name) if partitioned else None,
         freshness_policy=None if due_at is None else _due_at(due_at),
         metadata={
             "dagster/table_name": table.name,
@@ -70,7 +72,8 @@ def column_schema(table: Table) -> dg.TableSchema:
 
 
 def blocking_checks(asset: str, checks: dict[str, str]) -> list[dg.AssetCheckSpec]:
-    """Specs of the checks (name: description) that the asset's step makes of each day, and that stop what follows."""
+    """Specs of the checks (name: description) that the asset's step makes of each partition, and that stop what
+    follows."""
     return _checks(asset, checks, blocking=True)
 
 
@@ -81,6 +84,12 @@ def watching_checks(asset: str, checks: dict[str, str]) -> list[dg.AssetCheckSpe
 
 def _checks(asset: str, checks: dict[str, str], *, blocking: bool) -> list[dg.AssetCheckSpec]:
     return [
-        dg.AssetCheckSpec(name, asset=asset, description=description, blocking=blocking, partitions_def=daily)
+        dg.AssetCheckSpec(
+            name, asset=asset, description=description, blocking=blocking, partitions_def=_partitions(asset)
+        )
         for name, description in checks.items()
     ]
+
+
+def _partitions(asset: str) -> dg.PartitionsDefinition[str]:
+    return monthly if step_for(asset).monthly else daily

@@ -51,7 +51,8 @@ class Column:
 @dataclass(frozen=True, kw_only=True)
 class Table:
     """One table. A daily table is partitioned by `partition_date`; `key` names the columns that identify a row
-    (within a day, for a daily table)."""
+    (within a day, for a daily table). A table with a partition a month is a daily one too: a month is known by its
+    first day."""
 
     name: str
     description: str
@@ -79,6 +80,7 @@ def column(name: str, type_: ColumnType, description: str, *, nullable: bool = F
 
 
 DAY = column(PARTITION_COLUMN, "date", "The day (UTC) that the row belongs to.")
+MONTH = column(PARTITION_COLUMN, "date", "The first day (UTC) of the month that the row belongs to.")
 PATIENT_KEY = column(
     "patient_key", "string", "Pseudonym of the patient: keyed HMAC-SHA-256 of the normalised id, 32 hex digits."
 )

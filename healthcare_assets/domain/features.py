@@ -34,9 +34,9 @@ def risk_features(patients: Frame) -> Frame:
     `patients` has one row a patient: `patient_key`, `age` (years), `sex`, `region`, `bmi` (kg/m²), `smoker` and
     `children`.
     """
-    scored = patients.with_columns(_age_risk_score().alias("age_risk_score"))
+    scored = patients.with_columns(age_risk_score().alias("age_risk_score"))
     featured = scored.with_columns(
-        _bmi_category().alias("bmi_category"),
+        bmi_category().alias("bmi_category"),
         (nw.col("age") * _if_smoker(SMOKER_AGE_FACTOR, 1.0)).alias("smoking_impact"),
         (nw.col("children") * FAMILY_SIZE_STEP + 1.0).alias("family_size_factor"),
         _regional_multiplier().alias("regional_multiplier"),
@@ -72,13 +72,15 @@ def _if_smoker(yes: float, no: float) -> nw.Expr:
     return _either(nw.col("smoker"), yes, no)
 
 
-def _age_risk_score() -> nw.Expr:
+def age_risk_score() -> nw.Expr:
+    """1–5, of a column `age` in years."""
     return nw.sum_horizontal(
         nw.lit(1).cast(nw.Int64), *((nw.col("age") >= age).cast(nw.Int64) for age in AGE_BANDS)
     ).cast(nw.Int64)
 
 
-def _bmi_category() -> nw.Expr:
+def bmi_category() -> nw.Expr:
+    """WHO/CDC, of a column `bmi` in kg/m²; null where it is."""
     below = (nw.when(nw.col("bmi") < limit).then(nw.lit(category)) for category, limit in BMI_BANDS)
     return nw.coalesce(*below, nw.when(nw.col("bmi") >= BMI_BANDS[-1][1]).then(nw.lit("obese")))
 

@@ -82,14 +82,18 @@ def suppressed(counts: Sequence[int]) -> list[bool]:
     """Which cells of a list must not be published, by the CMS cell-size suppression policy; one verdict a cell.
 
     The policy forbids cells of 1–10 patients (primary suppression), and any other figure that lets such a cell be
-    derived. The total of the list counts as published: a single hidden cell would be the total less the others, so the
-    next smallest that is not empty, the first of equals, is hidden as well (complementary suppression). Where every
-    other cell is empty there is none to hide, and the total gives the small cell away: do not publish it then.
+    derived. The total of the list counts as published: hidden cells are together the total less the others, so the next
+    smallest that is not empty, the first of equals, is hidden as well while a single cell is hidden, or such as hold
+    1–10 patients together (complementary suppression). Where every other cell is empty there is none to hide, and the
+    total gives the small cells away: do not publish it then.
     """
     hidden = [is_small(count) for count in counts]
-    others = [index for index, count in enumerate(counts) if count >= MINIMUM_CELL]
-    if sum(hidden) == 1 and others:
-        hidden[min(others, key=lambda index: counts[index])] = True
+    others = sorted((index for index, count in enumerate(counts) if count >= MINIMUM_CELL), key=lambda i: counts[i])
+    for other in others:
+        together = sum(count for count, hide in zip(counts, hidden, strict=True) if hide)
+        if not any(hidden) or (sum(hidden) > 1 and not is_small(together)):
+            break
+        hidden[other] = True
     return hidden
 
 

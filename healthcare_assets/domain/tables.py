@@ -15,6 +15,8 @@ from healthcare_assets.domain.monitoring.tables import (
     OBSERVED_OUTCOMES,
     QUARANTINED_OUTCOMES,
 )
+from healthcare_assets.domain.population.tables import POPULATION_HEALTH
+from healthcare_assets.domain.pricing.tables import PRICING_FACTORS
 
 _SOURCE_DESCRIPTIONS: Mapping[str, str] = {
     "patient_id": "The source's id of the patient. Identifier.",
@@ -292,5 +294,7 @@ TABLES: Mapping[str, Table] = {
         DRIFT_REPORT,
         MODEL_PERFORMANCE,
         AUDIT_TRAIL,
+        PRICING_FACTORS,
+        POPULATION_HEALTH,
     )
 }

@@ -23,6 +23,8 @@ class Step:
     module: str
     assets: tuple[str, ...]
     daily: bool = True
+    monthly: bool = False
+    """Whether its day stands for the month that begins with it."""
     pseudonymises: bool = False
     """Whether it makes pseudonyms of ids: what it makes them with goes on record."""
     experiment: str | None = None
@@ -103,6 +105,13 @@ STEPS: Mapping[str, Step] = {
             assets=("audit_trail",),
             daily=False,
         ),
+        Step(name="pricing", module="healthcare_assets.steps.pricing", assets=("pricing_factors",), monthly=True),
+        Step(
+            name="population",
+            module="healthcare_assets.steps.population",
+            assets=("population_health",),
+            monthly=True,
+        ),
     )
 }
 
@@ -138,7 +147,7 @@ def step_for(asset: str) -> Step:
 @cache
 def code_version(name: str) -> str:
     """Digest of all the project's code that the step or operation runs: it changes when, and only when, it does."""
-    return sha256(b"".join(_digest_of(path) for path in sorted(code_files(name)))).hexdigest()[:12]
+    return sha256(b"".join(_digest_of(path) for path in sorted(code_files(name), key=str))).hexdigest()[:12]
 
 
 def code_files(name: str) -> frozenset[Path]:

@@ -4,7 +4,7 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -81,7 +81,7 @@ def test_no_two_targets_share_a_catalog_a_scope_an_experiment_or_a_name() -> Non
         for kind in ("secret_scopes", "experiments", "jobs")
         for thing in _resources(target)[kind].values()
     ]
-    assert len(names) == len(set(names)) == 3 * (1 + 4 + 7)
+    assert len(names) == len(set(names)) == 3 * (1 + 4 + 8)
 
 
 def test_what_runs_as_whom_is_said_for_staging_and_prod() -> None:
@@ -126,6 +126,7 @@ def test_the_jobs_run_when_dagsters_schedules_do() -> None:
         ("monitoring", "daily_monitoring"),
         ("training_pipeline", "training"),
         ("table_maintenance", "maintenance"),
+        ("monthly_insight", "monthly_insight"),
     ):
         cron, zone = schedules.pop(of_dagster)
         for target in TARGETS:
@@ -194,6 +195,16 @@ def test_a_task_is_told_its_environment_step_and_day(target: str) -> None:
             order = order_from([re.sub(r"\$\{var\.\w+\}", "", part) for part in filled], now=NOON)
             assert (order.environment, order.step, order.settings) == (target, task["task_key"], {})
             assert (order.day is not None) == STEPS[order.step].daily
+            if STEPS[order.step].monthly:
+                assert order.day == date(2026, 1, 1)
+
+
+def test_a_monthly_step_on_the_first_of_a_month_is_told_the_month_that_has_ended() -> None:
+    from databricks_steps.entry_point import order_from
+
+    first = datetime(2026, 3, 1, 7, tzinfo=UTC)
+    assert order_from(["--environment", "prod", "--step", "pricing"], now=first).day == date(2026, 2, 1)
+    assert order_from(["--environment", "prod", "--step", "scoring"], now=first).day == date(2026, 2, 28)
 
 
 def test_the_schedules_are_paused_in_dev_alone() -> None:

@@ -28,6 +28,7 @@ DAILY = {
     "model_performance",
     "predictions_quality_monitor",
 }
+MONTHLY = {"pricing_factors", "population_health"}
 SCORED = {
     "bronze_patients",
     "silver_patients",
@@ -67,6 +68,8 @@ GRAPH = {
     "data_retention": set(),
     "table_maintenance": {"data_retention"},
     "audit_trail": {"table_maintenance"},
+    "pricing_factors": {"silver_patients", "observed_outcomes"},
+    "population_health": {"silver_patients", "predictions", "observed_outcomes"},
 }
 CHECKS = {
     "silver_patients": {"schema_matches_contract", "no_record_lost", "quarantine_rate", "one_row_per_patient"},
@@ -76,6 +79,8 @@ CHECKS = {
     "care_management": {"schema_matches_contract", "one_row_per_patient", "ranks_without_gaps"},
     "observed_outcomes": {"schema_matches_contract", "no_record_lost"},
     "drift_report": {"schema_matches_contract"},
+    "pricing_factors": {"schema_matches_contract", "relativities_allowed"},
+    "population_health": {"schema_matches_contract", "no_small_cell_published"},
 }
 """Those that stop what follows."""
 WATCHING = {
@@ -100,10 +105,20 @@ def test_the_graph_is_the_contract_s(specs: dict[str, dg.AssetSpec]) -> None:
 
 def test_daily_assets_have_a_partition_a_day_and_models_have_none(specs: dict[str, dg.AssetSpec]) -> None:
     partitioned = {name for name, spec in specs.items() if spec.partitions_def is not None}
-    assert partitioned == DAILY
+    assert partitioned == DAILY | MONTHLY
     keys = specs["predictions"].partitions_def
     assert isinstance(keys, dg.DailyPartitionsDefinition)
     assert keys.get_first_partition_key() == "2026-01-01"
+
+
+@pytest.mark.parametrize("name", sorted(MONTHLY))
+def test_a_month_is_known_by_its_first_day_and_is_there_when_it_has_ended(
+    name: str, specs: dict[str, dg.AssetSpec]
+) -> None:
+    keys = specs[name].partitions_def
+    assert isinstance(keys, dg.MonthlyPartitionsDefinition)
+    with dg.partition_loading_context(datetime(2026, 3, 31, 23, 59, tzinfo=UTC)):
+        assert keys.get_partition_keys() == ["2026-01-01", "2026-02-01"]
 
 
 @pytest.mark.parametrize("name", sorted(GRAPH))
@@ -147,6 +162,21 @@ def test_a_day_that_ended_is_scored_at_two_and_monitored_at_six(name: str, hour:
     )
     assert [request.partition_key for request in tick.run_requests or []] == ["2026-03-01"]
     assert schedule.execution_timezone == "UTC"
+
+
+def test_a_month_that_ended_is_looked_back_on_after_its_last_day_is_scored_and_monitored() -> None:
+    definitions = defs()
+    schedule = definitions.resolve_schedule_def("monthly_insight_schedule")
+    assert (schedule.cron_schedule, schedule.execution_timezone) == ("0 7 1 * *", "UTC")
+    tick = schedule.evaluate_tick(
+        dg.build_schedule_context(
+            scheduled_execution_time=datetime(2026, 3, 1, 7, tzinfo=UTC),
+            repository_def=definitions.get_repository_def(),
+        )
+    )
+    assert [request.partition_key for request in tick.run_requests or []] == ["2026-02-01"]
+    insight = definitions.resolve_job_def("monthly_insight")
+    assert {key.to_user_string() for key in insight.asset_layer.executable_asset_keys} == MONTHLY
 
 
 def test_a_training_runs_once_a_month() -> None:

@@ -22,6 +22,8 @@ from healthcare_assets.policy import POLICY
         ("champion_history", 2192),
         ("drift_report", 2192),
         ("audit_trail", 2192),
+        ("pricing_factors", 2192),
+        ("population_health", 2192),
     ],
 )
 def test_identifiers_go_first_then_patients_then_decisions(table: str, days: int) -> None:

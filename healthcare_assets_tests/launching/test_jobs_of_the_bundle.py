@@ -119,7 +119,7 @@ def deployment(dev: Dev, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
         yield Deployment(dev, settings, build_wheel(tmp_path))
 
 
-def test_the_seven_jobs_run_the_graph_without_dagster(deployment: Deployment, dev: Dev) -> None:
+def test_the_eight_jobs_run_the_graph_without_dagster(deployment: Deployment, dev: Dev) -> None:
     """A first model comes of a day, is judged, scores the next day, which is monitored; then all of it in one job."""
     deployment.run("feature_engineering", DAY)
     deployment.run("training", DAY)
@@ -146,6 +146,9 @@ def test_the_seven_jobs_run_the_graph_without_dagster(deployment: Deployment, de
     assert endpoint.config is not None
     [served] = endpoint.config.served_entities or []
     assert served.entity_name == "spark_catalog.insurance.health_insurance_cost_serving"
+    deployment.run("monthly_insight", NEXT_DAY)
+    month = next_day.replace(day=1)
+    assert lakehouse.days(TABLES["pricing_factors"]) == lakehouse.days(TABLES["population_health"]) == [month]
     deployment.run("table_maintenance", NEXT_DAY)
     assert {row["patient_key"] for row in _rows(lakehouse, "predictions", next_day)} == patients
     # One start of a cluster for a job, whatever the number of its steps.

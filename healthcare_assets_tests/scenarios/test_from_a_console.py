@@ -102,6 +102,8 @@ def test_the_public_insurance_records_become_governed_predictions(tmp_path: Path
         "quarantined_outcomes": 0,
         "drift_report": 121,
         "model_performance": 0,
+        "pricing_factors": 62,
+        "population_health": 44,
     }
     assert "set HEALTHCARE_OUTCOMES" in run.stdout
     assert (tmp_path / "reports" / "drift_report_2026-01-01.html").is_file()

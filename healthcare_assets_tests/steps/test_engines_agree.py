@@ -20,6 +20,8 @@ from healthcare_assets.steps import (
     governance,
     monitoring,
     outcomes,
+    population,
+    pricing,
     scoring,
     silver,
     training,
@@ -58,6 +60,8 @@ def _chain(runtime: Runtime) -> Iterator[Any]:
     for day in WATCHED:
         for step in (outcomes, monitoring):
             yield step.run(runtime, day)
+    for step in (pricing, population):
+        yield step.run(runtime, DAYS[0])
 
 
 def test_both_engines_write_the_same_tables(

@@ -1,0 +1,1 @@
+"""Risk and cost of the month's patients by region, age, sex, smoking and weight, for everybody to read."""
