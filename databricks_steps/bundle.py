@@ -3,6 +3,7 @@
 `python -m databricks_steps.bundle` writes the files anew; a test fails when they are not what the table says.
 """
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,9 @@ from typing import Any
 import yaml
 
 from databricks_steps.bundle_jobs import requirements_file
-from databricks_steps.bundle_resources import holds_records, resources, serving_endpoint
+from databricks_steps.bundle_resources import DASHBOARD_FILE, holds_records, resources, serving_endpoint
 from databricks_steps.clusters import PROJECT, Json, required_workspace
+from databricks_steps.dashboard import dashboard
 from databricks_steps.requirements import step_requirements
 from healthcare_assets.environments import ENVIRONMENTS, Environment
 from healthcare_assets.steps.catalogue import STEPS
@@ -69,6 +71,7 @@ def bundle_files() -> Mapping[str, str]:
     for step in STEPS:
         lines = [f"# What the step needs beside the wheel. {_MADE}", *step_requirements(step)]
         files[f"resources/{requirements_file(step)}"] = "\n".join(lines) + "\n"
+    files[f"resources/{DASHBOARD_FILE}"] = json.dumps(dashboard(), indent=1, ensure_ascii=False) + "\n"
     files[f"{SERVING}/databricks.yml"] = _yaml("serving/databricks.yml", _serving(targets))
     return files
 

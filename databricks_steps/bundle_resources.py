@@ -10,6 +10,9 @@ from healthcare_assets.resources.registry import Component
 from healthcare_assets.resources.servable_registry import SERVABLE
 from healthcare_assets.resources.serving_endpoint import endpoint_name, endpoint_settings
 
+DASHBOARD_FILE = "insurance.lvdash.json"
+"""Beside the files that name it."""
+
 _KEPT = {"prevent_destroy": True}
 """What holds patients' data or the record of a decision does not go with a deployment."""
 
@@ -54,6 +57,18 @@ def resources(environment: Environment) -> Json:
         "secret_scopes": {"secrets": {"name": workspace.secret_scope, **kept}},
         "clusters": _clusters(environment),
         "jobs": {job.name: job_resource(environment, job) for job in JOBS.values()},
+        "sql_warehouses": {"dashboard": _warehouse(environment)},
+        "dashboards": {
+            "insurance": {
+                "display_name": f"Health insurance costs ({environment.name})",
+                "file_path": DASHBOARD_FILE,
+                "warehouse_id": "${resources.sql_warehouses.dashboard.id}",
+                "dataset_catalog": "${var.catalog}",
+                "dataset_schema": schema["schema_name"],
+                # Who opens it sees what they may see of the tables, and not what who deployed it may.
+                "embed_credentials": False,
+            }
+        },
     }
     return {kind: of_kind for kind, of_kind in found.items() if of_kind}
 
@@ -87,6 +102,23 @@ def _volumes(environment: Environment, schema: Json, kept: Json) -> Json:
         return {}
     comment = "Staged steps, the code, scratch files, reports."
     return {"steps": {**schema, "name": volume, "volume_type": "MANAGED", "comment": comment, **kept}}
+
+
+def _warehouse(environment: Environment) -> Json:
+    """What answers the dashboard's queries: nothing is paid for as long as nobody opens it."""
+    tags = [{"key": key, "value": value} for key, value in cost_tags(environment, "daily").items()]
+    return {
+        "name": f"{PROJECT}-{environment.name}-dashboard",
+        "cluster_size": "2X-Small",
+        "min_num_clusters": 1,
+        "max_num_clusters": 1,
+        "auto_stop_mins": 10,
+        "enable_serverless_compute": True,
+        "warehouse_type": "PRO",
+        "tags": {
+            "custom_tags": [tag | {"value": "dashboard"} if tag["key"] == "workload" else tag for tag in tags],
+        },
+    }
 
 
 def _clusters(environment: Environment) -> Json:

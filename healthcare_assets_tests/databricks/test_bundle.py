@@ -1,5 +1,6 @@
 """The bundle says what the table of environments says, and nothing that a company would regret."""
 
+import json
 import re
 import sys
 from collections.abc import Iterator
@@ -13,11 +14,12 @@ from typing import Any, get_args
 import dagster as dg
 import pytest
 import yaml
-from databricks.sdk.service import catalog, compute, jobs, serving
+from databricks.sdk.service import catalog, compute, dashboards, jobs, serving, sql
 
 from databricks_steps import bundle
 from databricks_steps.bundle_jobs import JOBS, UPSTREAM, Job, job_resource, quartz
 from databricks_steps.clusters import warm_cluster_name
+from databricks_steps.dashboard import dashboard
 from healthcare_assets.compute import Compute, ExistingCluster, InstancePool, Serverless, Workload
 from healthcare_assets.definitions import defs
 from healthcare_assets.environments import ENVIRONMENTS, Environment, Workspace
@@ -249,6 +251,19 @@ def test_the_jobs_api_knows_every_field(target: str) -> None:
         assert catalog.VolumeInfo.from_dict(volume).as_dict() == _without_lifecycle(volume)
     for model in resources["registered_models"].values():
         assert catalog.RegisteredModelInfo.from_dict(model).as_dict() == _without_lifecycle(model)
+    for warehouse in resources["sql_warehouses"].values():
+        given = sql.EndpointInfo.from_dict(warehouse).as_dict()
+        assert given == warehouse
+    for board in resources["dashboards"].values():
+        own = {
+            "file_path",
+            "dataset_catalog",
+            "dataset_schema",
+            "embed_credentials",
+        }  # the CLI's, the query's, to publish
+        given = dashboards.Dashboard.from_dict(board).as_dict()
+        assert given == {name: value for name, value in board.items() if name not in own}
+        assert json.loads((FOLDER / "resources" / board["file_path"]).read_text(encoding="utf-8")) == dashboard()
     content = yaml.safe_load((FOLDER / "serving" / "databricks.yml").read_text(encoding="utf-8"))
     (endpoint,) = content["targets"][target]["resources"]["model_serving_endpoints"].values()
     assert endpoint["name"] == f"health-insurance-cost-{target}"

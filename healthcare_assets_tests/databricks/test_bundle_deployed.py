@@ -10,6 +10,7 @@ from databricks.sdk.service.jobs import JobSettings, PauseStatus, Task
 
 from databricks_steps.bundle_jobs import JOBS
 from databricks_steps.clusters import warm_cluster_name
+from databricks_steps.dashboard import dashboard
 from healthcare_assets.environments import ENVIRONMENTS
 from healthcare_assets_tests.databricks.conftest import TOKEN, Project
 from healthcare_assets_tests.databricks.workspace_server import PRINCIPAL, WorkspaceServer
@@ -91,6 +92,18 @@ def test_what_the_launcher_and_the_steps_look_for_is_there(
     warm = [c for c in client.clusters.list() if c.cluster_name == warm_cluster_name(environment, "daily")]
     assert len(warm) == 1
     assert warm[0].autotermination_minutes
+
+
+def test_the_dashboard_asks_a_warehouse_of_its_own_as_who_looks_at_it(
+    deployed: str, client: WorkspaceClient, workspace: WorkspaceServer
+) -> None:
+    name = f"Health insurance costs ({deployed})"
+    (there,) = [one for one in workspace.kept.dashboards.values() if one["display_name"] == name]
+    assert json.loads(there["serialized_dashboard"]) == dashboard()
+    assert (there["dataset_catalog"], there["dataset_schema"]) == (f"healthcare_{deployed}", "insurance")
+    warehouse = client.warehouses.get(there["warehouse_id"])
+    assert (warehouse.name, warehouse.auto_stop_mins) == (f"healthcare-assets-{deployed}-dashboard", 10)
+    assert not there["published"]["embed_credentials"]
 
 
 def test_a_second_deployment_changes_nothing(deployed: str, project: Project) -> None:

@@ -2,9 +2,9 @@
 
 Everything that the emulator knows (jobs, clusters, schemas, volumes, files, secrets, permissions) is its own. In front
 of it stands a server that answers for the kinds that it does not know (experiments, registered models, serving
-endpoints), by keeping what it is given, with the errors that the real ones give for what is there already and for what
-is not; and that says who asks: the emulator knows one user, and a deployment to staging or prod is a service
-principal's.
+endpoints, dashboards), by keeping what it is given, with the errors that the real ones give for what is there already
+and for what is not; and that says who asks: the emulator knows one user, and a deployment to staging or prod is a
+service principal's.
 """
 
 import json
@@ -43,6 +43,7 @@ class Kept:
     ids: "count[int]" = field(default_factory=lambda: count(1))
     models: dict[str, Json] = field(default_factory=dict)
     endpoints: dict[str, Json] = field(default_factory=dict)
+    dashboards: dict[str, Json] = field(default_factory=dict)
     clusters: dict[str, Json] = field(default_factory=dict)
     """As they were asked for: the emulator drops what it does not use, as who may use one."""
 
@@ -52,6 +53,7 @@ class Kept:
             ("/api/2.0/mlflow/experiments/", self._experiment),
             ("/api/2.1/unity-catalog/models", self._model),
             ("/api/2.0/serving-endpoints", self._endpoint),
+            ("/api/2.0/lakeview/dashboards", self._dashboard),
         ):
             if path.startswith(prefix):
                 return respond(method, unquote(path.removeprefix(prefix).strip("/")), query, body)
@@ -102,6 +104,20 @@ class Kept:
                 "state": {"ready": "READY", "config_update": "NOT_UPDATING"},
             }
         return self._one(self.endpoints, method, name, {"config": body} if part == "config" else {})
+
+    def _dashboard(self, method: str, name: str, query: Mapping[str, str], body: Json) -> Found:
+        identity, _separator, part = name.partition("/")
+        if method == "POST" and not identity:
+            identity = f"{next(self.ids):032x}"
+            path = f"{body['parent_path']}/{body['display_name']}.lvdash.json"
+            self.dashboards[identity] = {**body, **query, "dashboard_id": identity, "path": path, "etag": "1"}
+            return 200, self.dashboards[identity]
+        if part == "published":
+            there = self.dashboards.get(identity, {})
+            if method == "POST":
+                there["published"] = {"display_name": there["display_name"], **body}
+            return (200, there["published"]) if "published" in there else _MISSING
+        return self._one(self.dashboards, method, identity, {**body, **query})
 
     @staticmethod
     def _one(there: dict[str, Json], method: str, name: str, changes: Json) -> Found:
