@@ -15,7 +15,7 @@ from healthcare_assets.resources.arrow_types import arrow_schema
 from healthcare_assets.resources.audit_rows import last_entry
 from healthcare_assets.resources.lakehouse import Frame
 from healthcare_assets.steps.report import AssetReport, MetadataEntry, StepReport
-from healthcare_assets.steps.runtime import Runtime
+from healthcare_assets.steps.runtime import Runtime, row_count
 
 _HEAD_FILE = "audit_head.txt"
 
@@ -71,7 +71,7 @@ def operation_report(
         AssetReport(
             asset=AUDIT_TRAIL.name,
             location=runtime.lakehouse.location(AUDIT_TRAIL),
-            rows_in_table=head.sequence,
+            rows_in_table=row_count(runtime.lakehouse, runtime.lakehouse.scan(AUDIT_TRAIL)),
             metadata={**metadata, "who": who, "why": why, "audit_entry": str(head)},
         ),
     )

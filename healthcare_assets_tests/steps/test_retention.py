@@ -9,7 +9,7 @@ from typing import Any
 import narwhals as nw
 import pytest
 
-from healthcare_assets.domain.audit import AUDIT_TRAIL
+from healthcare_assets.domain.audit import AUDIT_TRAIL, Head
 from healthcare_assets.domain.care import CARE_MANAGEMENT
 from healthcare_assets.domain.columns import Table
 from healthcare_assets.domain.tables import (
@@ -147,6 +147,9 @@ def test_the_audit_trail_is_kept_for_six_years_and_then_goes_from_its_beginning(
         (5, "materialized"),
     ]
     assert examine(runtime)[0].faults == ()
+    newest = Head(sequence=5, entry_hash=left[-1]["entry_hash"])
+    (told,) = recording.operation_report(runtime, newest, who="A. Nurse", why="A test.", metadata={})
+    assert told.rows_in_table == 3
     polars = on_polars(lakehouse)
     third = polars.scan(AUDIT_TRAIL).filter(nw.col("sequence") == nw.lit(3)).select("sequence")
     polars.update(AUDIT_TRAIL, lambda _: (polars.scan(AUDIT_TRAIL).head(0), third))
