@@ -44,6 +44,8 @@ class Kept:
     models: dict[str, Json] = field(default_factory=dict)
     endpoints: dict[str, Json] = field(default_factory=dict)
     dashboards: dict[str, Json] = field(default_factory=dict)
+    permissions: dict[str, Json] = field(default_factory=dict)
+    """Who may use a warehouse or a dashboard, by its path."""
     clusters: dict[str, Json] = field(default_factory=dict)
     """As they were asked for: the emulator drops what it does not use, as who may use one."""
 
@@ -54,6 +56,8 @@ class Kept:
             ("/api/2.1/unity-catalog/models", self._model),
             ("/api/2.0/serving-endpoints", self._endpoint),
             ("/api/2.0/lakeview/dashboards", self._dashboard),
+            ("/api/2.0/permissions/sql/warehouses", self._permission),
+            ("/api/2.0/permissions/dashboards", self._permission),
         ):
             if path.startswith(prefix):
                 return respond(method, unquote(path.removeprefix(prefix).strip("/")), query, body)
@@ -118,6 +122,15 @@ class Kept:
                 there["published"] = {"display_name": there["display_name"], **body}
             return (200, there["published"]) if "published" in there else _MISSING
         return self._one(self.dashboards, method, identity, {**body, **query})
+
+    def _permission(self, method: str, identity: str, _: Mapping[str, str], body: Json) -> Found:
+        given = [
+            {**who, "all_permissions": [{"permission_level": who.pop("permission_level"), "inherited": False}]}
+            for who in map(dict, body.get("access_control_list", []))
+        ]
+        if method == "PUT":
+            self.permissions[identity] = {"object_id": identity, "access_control_list": given}
+        return 200, self.permissions.get(identity, {"object_id": identity, "access_control_list": []})
 
     @staticmethod
     def _one(there: dict[str, Json], method: str, name: str, changes: Json) -> Found:
