@@ -43,6 +43,9 @@ from healthcare_assets.steps.pictures import shown
 from healthcare_assets.steps.report import AssetReport, Link, Markdown, StepReport
 from healthcare_assets.steps.runtime import Runtime, counts, row_count
 
+_SERVICE_DAYS_DRAWN = 60
+"""In the metadata, which are stored with every day."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class _Reference:
@@ -116,7 +119,7 @@ def _pictures(monitored: MonitoredDay) -> dict[str, Markdown]:
     figures = {
         "drift": drift_figure(monitored),
         "days": days_figure(monitored),
-        "observed": observed_figure(service_days(monitored)),
+        "observed": observed_figure(service_days(monitored)[-_SERVICE_DAYS_DRAWN:]),
     }
     return shown({name: figure for name, figure in figures.items() if figure is not None})
 

@@ -17,6 +17,8 @@ NOBODY = "–"
 """Of a figure that stands for nobody."""
 
 _INLINE_SVG = "data:image/svg+xml;base64,"
+_MOST_ROWS = 31
+"""Of a table in Markdown, which is stored with every materialisation."""
 _SCALE = 1.6
 """Of a picture, whose text would otherwise be smaller than that around it."""
 
@@ -41,6 +43,8 @@ class Figure:
     """Sentences above the chart."""
     legend: Sequence[tuple[str, str]] = ()
     """Looks (see `report_style`) and what they stand for."""
+    every: int = 1
+    """Of the rows of a long table, which ones are enough beside the picture: the first of so many."""
 
     @property
     def chart(self) -> str:
@@ -74,7 +78,9 @@ def picture(figure: Figure) -> str:
 def in_markdown(figure: Figure) -> str:
     """The picture, what is said of it, and its table."""
     legend = ", ".join(f"{_MARKS[look]} {words}" for look, words in figure.legend if look in _MARKS)
-    parts = (figure.title, legend, picture(figure), *figure.said, table(figure.head, figure.rows))
+    rows = figure.rows[:: figure.every][:_MOST_ROWS]
+    left = f"{len(rows)} of {len(figure.rows)} rows are shown." if len(rows) < len(figure.rows) else ""
+    parts = (figure.title, legend, picture(figure), *figure.said, table(figure.head, rows), left)
     return "\n\n".join(part for part in parts if part)
 
 

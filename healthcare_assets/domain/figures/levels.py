@@ -95,7 +95,7 @@ def _row(level: Level, y: float, scale: svg.Scale, axis: Axis) -> list[str]:
     zero, x = scale.at(max(scale.low, 0.0)), scale.at(level.value)
     if axis.bars:
         bar = svg.rectangle(min(zero, x), y - 6, max(abs(x - zero), 0.5), 12, look="bar day")
-        return [label, bar, said] + ([svg.triangle(_RIGHT - 6, y, 4.5)] if level.alert else [])
+        return [label, bar, said] + ([svg.triangle(_RIGHT + 8, y, 4.5)] if level.alert else [])
     marks = [label]
     if level.lower is not None and level.upper is not None:
         marks.append(svg.line(scale.at(level.lower), y, scale.at(level.upper), y, look="interval"))

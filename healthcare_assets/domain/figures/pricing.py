@@ -15,6 +15,7 @@ Row = Mapping[str, Any]
 Rows = Sequence[Row]
 
 TITLES = {"area": "Rating area", "age": "Age", "tobacco": "Tobacco", "family": "Children"}
+_AGES_APART = 5
 _HEAD = ("level", "relativity", "members", "expected", "90 % interval", "observed", "credibility", "since last month")
 _LEGEND = (("dot", "expected cost"), ("line", "90 % interval"), ("dot hollow", "observed cost"))
 
@@ -65,6 +66,7 @@ def relativity_figure(rows: Rows) -> Figure | None:
         head=("age", "relativity"),
         rows=[(_age(row["level"]), relativity(row["relativity"])) for row in own],
         said=[f"{str(own[0]['rule'])[:1].upper()}{str(own[0]['rule'])[1:]}."],
+        every=_AGES_APART,
     )
 
 
@@ -97,6 +99,7 @@ def _figure(name: str, title: str, own: Rows, earlier: Mapping[tuple[str, str], 
         rows=[_cells(row, earlier.get((row["dimension"], row["level"]))) for row in own],
         said=[f"Relativity: {own[0]['rule']}.", *([told] if withheld else [])],
         legend=_LEGEND,
+        every=_AGES_APART if name == "age" else 1,
     )
 
 
