@@ -101,13 +101,17 @@ def _told(cell: Cell, dearer: float) -> dict[str, Any]:
     row = dict(zip(ATTRIBUTES, cell, strict=True))
     members = PEOPLE // math.prod(len(VALUES[name]) for name, value in row.items() if value != "all")
     told: dict[str, Any] = {
-        "members": members, "members_with_cost": members * 9 // 10, "high_risk_share": 0.5, "mean_risk_score": 50.0,
-        "mean_predicted_charges": 9_000.0 * dearer, "mean_cost": 8_000.0 * dearer,
+        "members": members,
+        "members_with_cost": members * 9 // 10,
+        "high_risk_share": 0.5,
+        "mean_risk_score": 50.0,
+        "mean_predicted_charges": 9_000.0 * dearer,
+        "mean_cost": 8_000.0 * dearer,
     }
     old = row["age_band"] in WITHHELD_BANDS and row["smoker"] != "all"
     light = row["bmi_category"] in ("underweight", "normal")
     told |= dict.fromkeys(told) if old else dict.fromkeys(("members_with_cost", "mean_cost")) if light else {}
-    changes = {f"{name}_change": None for name in CHANGES}
+    changes: dict[str, float | None] = {f"{name}_change": None for name in CHANGES}
     if dearer > 1.0 and not old:
         changes["mean_predicted_charges_change"] = 9_000.0 * (dearer - 1.0)
         changes["members_change"] = 0
