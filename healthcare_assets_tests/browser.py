@@ -56,12 +56,14 @@ def opened(browser: "Browser", url: str, *, width: int = 1200) -> Seen:
     return seen
 
 
-def violations(browser: "Browser", url: str, *, width: int = 1200) -> list[str]:
+def violations(browser: "Browser", url: str, *, width: int = 1200, dark: bool = False) -> list[str]:
     """What axe-core finds on the page that is serious or worse: the rule and the first element that breaks it."""
     from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 
     # The page's own policy would not let the examination in.
-    context = browser.new_context(viewport={"width": width, "height": 900}, bypass_csp=True)
+    context = browser.new_context(
+        viewport={"width": width, "height": 900}, bypass_csp=True, color_scheme="dark" if dark else "light"
+    )
     page = context.new_page()
     page.goto(url)
     found = Axe().run(page).response["violations"]

@@ -14,6 +14,7 @@ from healthcare_assets.domain.bootstrap import Estimate
 from healthcare_assets.domain.compiled import DIFFERENCE_AT_MOST
 from healthcare_assets.domain.evaluation import Metrics
 from healthcare_assets.domain.fairness import GroupCalibration, recall_gap_found
+from healthcare_assets.domain.markdown import one_line, table
 from healthcare_assets.domain.page import page
 from healthcare_assets.domain.plots import group_calibration_plot
 from healthcare_assets.domain.small_cells import suppressed
@@ -161,12 +162,6 @@ def image(title: str, png: bytes) -> str:
     return f"![{title}]({_INLINE_PNG}{base64.b64encode(png).decode('ascii')})"
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(_one_line(cell).replace('|', '/') for cell in line)} |" for line in lines)
-
-
 def _is_inline_image(url: str) -> bool:
     return url.startswith(_INLINE_PNG)
 
@@ -199,12 +194,7 @@ def _candidate(record: VerdictRecord) -> str:
 
 
 def _reasons(verdict: Verdict) -> str:
-    return "\n".join(f"- {_one_line(reason)}" for reason in verdict.reasons)
-
-
-def _one_line(text: str) -> str:
-    """What a line break would end: a cell, or a point of a list."""
-    return " ".join(text.split())
+    return "\n".join(f"- {one_line(reason)}" for reason in verdict.reasons)
 
 
 def _evaluated(record: VerdictRecord) -> str:

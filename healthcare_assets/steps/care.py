@@ -10,10 +10,14 @@ from healthcare_assets.domain import care_export, care_list, checks
 from healthcare_assets.domain.care import CARE_MANAGEMENT, RULES
 from healthcare_assets.domain.care_words import SPOKEN_OF, WORDED_COLUMNS, with_words
 from healthcare_assets.domain.columns import PARTITION_COLUMN
+from healthcare_assets.domain.figures.care import care_figures
+from healthcare_assets.domain.figures.figure import Figure
 from healthcare_assets.domain.tables import PREDICTIONS
 from healthcare_assets.resources.exports import ExportedFile, Exports
 from healthcare_assets.resources.lakehouse import Frame, Lakehouse
 from healthcare_assets.steps.care_exports import exports_of
+from healthcare_assets.steps.charges import charges_by
+from healthcare_assets.steps.pictures import shown
 from healthcare_assets.steps.recording import record
 from healthcare_assets.steps.report import AssetReport, Markdown, StepReport
 from healthcare_assets.steps.runtime import Runtime, content_of, counts, counts_by_key, ranges_of
@@ -40,7 +44,7 @@ def run(runtime: Runtime, day: date) -> StepReport:
             location=lakehouse.location(CARE_MANAGEMENT),
             rows=rows,
             metadata={
-                "by_rule": Markdown(_by_rule(lakehouse, written)),
+                **shown(_figures(lakehouse, written)),
                 "first_of_the_list": Markdown(_first(lakehouse, written)),
                 "capacity": capacity,
                 "beyond_capacity": max(0, rows - capacity),
@@ -131,15 +135,14 @@ def _cells(lakehouse: Lakehouse, day: date, capacity: int) -> Iterator[list[str]
             return
 
 
-def _by_rule(lakehouse: Lakehouse, written: Frame) -> str:
-    of_rules = [(nw.col("rule") == nw.lit(rule)).cast(nw.Int64).sum().alias(rule) for rule in RULES]
-    exported = [
-        ((nw.col("rule") == nw.lit(rule)) & nw.col("within_capacity")).cast(nw.Int64).sum().alias(f"{rule} exported")
+def _figures(lakehouse: Lakehouse, written: Frame) -> dict[str, Figure]:
+    within = [
+        ((nw.col("rule") == nw.lit(rule)) & nw.col("within_capacity")).cast(nw.Int64).sum().alias(rule)
         for rule in RULES
     ]
-    found = counts(lakehouse, written.select(*of_rules, *exported))
-    rows = [f"| {rule} | {found[rule]} | {found[f'{rule} exported']} |" for rule in RULES]
-    return "\n".join(["| rule | patients | within capacity |", "|---|---|---|", *rows])
+    return care_figures(
+        charges_by(lakehouse, written, "rule", RULES), within=counts(lakehouse, written.select(*within))
+    )
 
 
 def _first(lakehouse: Lakehouse, written: Frame) -> str:

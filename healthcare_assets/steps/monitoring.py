@@ -10,6 +10,8 @@ import pyarrow as pa
 
 from healthcare_assets.domain import checks
 from healthcare_assets.domain.columns import PARTITION_COLUMN, Table
+from healthcare_assets.domain.figures.costs import observed_figure
+from healthcare_assets.domain.figures.drift import days_figure, drift_figure, drifted
 from healthcare_assets.domain.model_features import LABEL, MODEL_FEATURES
 from healthcare_assets.domain.monitoring import drift, report
 from healthcare_assets.domain.monitoring.checks import (
@@ -27,6 +29,7 @@ from healthcare_assets.domain.monitoring.findings import (
 )
 from healthcare_assets.domain.monitoring.performance import newest_matured
 from healthcare_assets.domain.monitoring.profile import COUNT_COLUMNS, Cells, Profile, added_up, counter
+from healthcare_assets.domain.monitoring.report_performance import service_days
 from healthcare_assets.domain.monitoring.retraining import MonitoredEvidence
 from healthcare_assets.domain.monitoring.tables import DRIFT_REPORT, MODEL_PERFORMANCE, OBSERVED_OUTCOMES
 from healthcare_assets.domain.reference import PREDICTED_CHARGES, ReferenceProfile
@@ -36,8 +39,12 @@ from healthcare_assets.errors import RegistryError
 from healthcare_assets.resources.arrow_types import arrow_schema
 from healthcare_assets.resources.lakehouse import Frame
 from healthcare_assets.steps.performance import performance
+from healthcare_assets.steps.pictures import shown
 from healthcare_assets.steps.report import AssetReport, Link, Markdown, StepReport
 from healthcare_assets.steps.runtime import Runtime, counts, row_count
+
+_SERVICE_DAYS_DRAWN = 60
+"""In the metadata, which are stored with every day."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +103,8 @@ def run(runtime: Runtime, day: date) -> StepReport:
                 "report_path": str(page.absolute()),
                 "checks": Markdown(_listed(outcomes)),
                 "predictions": predictions,
+                "columns_drifted": len(drifted(monitored)),
+                **_pictures(monitored),
                 **evidence.as_metadata(),
             },
             checks=(checks.schema(DRIFT_REPORT, written, nulls), *outcomes),
@@ -104,6 +113,15 @@ def run(runtime: Runtime, day: date) -> StepReport:
             asset=MODEL_PERFORMANCE.name, location=lakehouse.location(MODEL_PERFORMANCE), rows=rows_of_performance
         ),
     )
+
+
+def _pictures(monitored: MonitoredDay) -> dict[str, Markdown]:
+    figures = {
+        "drift": drift_figure(monitored),
+        "days": days_figure(monitored),
+        "observed": observed_figure(service_days(monitored)[-_SERVICE_DAYS_DRAWN:]),
+    }
+    return shown({name: figure for name, figure in figures.items() if figure is not None})
 
 
 def _reference(runtime: Runtime, day: date) -> _Reference:

@@ -3,6 +3,7 @@ known by the month's end."""
 
 from collections.abc import Sequence
 from datetime import date, timedelta
+from typing import Any
 
 import narwhals as nw
 
@@ -10,10 +11,13 @@ from healthcare_assets.domain.columns import PARTITION_COLUMN, Table
 from healthcare_assets.domain.key_ranges import KeyRange
 from healthcare_assets.domain.monitoring.tables import OBSERVED_OUTCOMES
 from healthcare_assets.domain.month import last_of_month, with_cost
+from healthcare_assets.domain.population.cells import EVERYBODY
+from healthcare_assets.domain.population.tables import ATTRIBUTES, POPULATION_HEALTH
 from healthcare_assets.domain.tables import SILVER_PATIENTS
 from healthcare_assets.resources.lakehouse import Frame
 from healthcare_assets.steps.runtime import Runtime
 
+MONTHS_SHOWN = 36
 _ATTRIBUTES = ("age", "sex", "region", "bmi", "smoker", "children", "charges")
 
 
@@ -43,3 +47,17 @@ def patients_with_cost(runtime: Runtime, month: date, keys: KeyRange) -> Frame:
         order_by=["service_date", PARTITION_COLUMN],
     )
     return with_cost(newest_of_month(runtime, SILVER_PATIENTS, month, keys, names=_ATTRIBUTES), observed)
+
+
+def everybody(runtime: Runtime, *, upto: date) -> list[dict[str, Any]]:
+    """The row of everybody of `population_health`, of each of the newest months up to that one."""
+    lakehouse = runtime.lakehouse
+    months = [month for month in lakehouse.days(POPULATION_HEALTH) if month <= upto][-MONTHS_SHOWN:]
+    if not months:
+        return []
+    partition, everyone = nw.col(PARTITION_COLUMN), [nw.col(name) == nw.lit(EVERYBODY) for name in ATTRIBUTES]
+    of_months = (partition >= nw.lit(months[0]), partition <= nw.lit(upto))
+    rows: list[dict[str, Any]] = lakehouse.collect(
+        lakehouse.scan(POPULATION_HEALTH).filter(*of_months, *everyone)
+    ).to_pylist()
+    return rows

@@ -7,6 +7,8 @@ from typing import Any
 import pyarrow as pa
 
 from healthcare_assets.domain import checks
+from healthcare_assets.domain.figures.figure import Figure
+from healthcare_assets.domain.figures.population import Rows, cell_figures, trend_figure, whole
 from healthcare_assets.domain.month import month_before
 from healthcare_assets.domain.population.cells import Cell, Sums, summed, sums_by_cell
 from healthcare_assets.domain.population.health import (
@@ -15,14 +17,16 @@ from healthcare_assets.domain.population.health import (
     population_health,
     summary,
 )
-from healthcare_assets.domain.population.tables import ATTRIBUTES, POPULATION_HEALTH
-from healthcare_assets.domain.small_cells import counted
+from healthcare_assets.domain.population.tables import POPULATION_HEALTH
 from healthcare_assets.domain.tables import PREDICTIONS, SILVER_PATIENTS
 from healthcare_assets.resources.arrow_types import arrow_schema
-from healthcare_assets.steps.months import newest_of_month, of_month, patients_with_cost
+from healthcare_assets.steps.months import everybody, newest_of_month, of_month, patients_with_cost
+from healthcare_assets.steps.pictures import numbers, shown
 from healthcare_assets.steps.report import AssetReport, Markdown, StepReport
 from healthcare_assets.steps.runtime import Runtime, counts, ranges_of
 
+_FOLLOWED = ("members", "mean_predicted_charges", "mean_risk_score", "high_risk_share", "mean_cost")
+"""What of everybody can be followed from month to month."""
 _PREDICTED = ("predicted_charges", "risk_score", "high_risk_patient")
 
 
@@ -45,7 +49,8 @@ def run(runtime: Runtime, month: date) -> StepReport:
             rows=rows,
             metadata={
                 "population": Markdown(summary(cells)),
-                "patients": counted(sums[("all",) * len(ATTRIBUTES)].members),
+                **shown(_figures(published, over_months=everybody(runtime, upto=month))),
+                **numbers(whole(published) or {}, _FOLLOWED),
                 "cells_withheld": sum(row["suppressed"] for row in cells),
                 "compared_with": str(month_before(month)) if before else "nothing: the month before is not there",
             },
@@ -55,6 +60,12 @@ def run(runtime: Runtime, month: date) -> StepReport:
             ),
         ),
     )
+
+
+def _figures(published: Rows, *, over_months: Rows) -> dict[str, Figure]:
+    found = {f"charges_by_{name.replace('-', '_')}": figure for name, figure in cell_figures(published).items()}
+    months = trend_figure(over_months)
+    return found | ({"months": months} if months else {})
 
 
 def _published(runtime: Runtime, month: date) -> Sequence[dict[str, Any]]:

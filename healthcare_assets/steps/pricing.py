@@ -1,22 +1,26 @@
 """`silver_patients` and `observed_outcomes` of a month → `pricing_factors`."""
 
+import math
 from dataclasses import asdict
 from datetime import date
 
 import pyarrow as pa
 
 from healthcare_assets.domain import checks
+from healthcare_assets.domain.figures.figure import Figure
+from healthcare_assets.domain.figures.pricing import Rows, cost_figures, in_order, relativity_figure, whole_book
+from healthcare_assets.domain.month import month_before
 from healthcare_assets.domain.pricing.checks import relativities_allowed, summary
 from healthcare_assets.domain.pricing.credibility import book
 from healthcare_assets.domain.pricing.experience import Experience, experience, summed
 from healthcare_assets.domain.pricing.factors import pricing_factors
 from healthcare_assets.domain.pricing.tables import PRICING_FACTORS
-from healthcare_assets.domain.small_cells import counted
 from healthcare_assets.domain.tables import REGIONS, SILVER_PATIENTS
 from healthcare_assets.resources.arrow_types import arrow_schema
 from healthcare_assets.resources.rating import rating_law_of
 from healthcare_assets.steps.months import of_month, patients_with_cost
-from healthcare_assets.steps.report import AssetReport, Markdown, StepReport
+from healthcare_assets.steps.pictures import numbers, shown, told
+from healthcare_assets.steps.report import AssetReport, Markdown, MetadataEntry, StepReport
 from healthcare_assets.steps.runtime import Runtime, counts, ranges_of
 
 
@@ -31,8 +35,10 @@ def run(runtime: Runtime, month: date) -> StepReport:
     rows = lakehouse.replace_day(PRICING_FACTORS, month, lakehouse.from_batches([batch], columns=columns))
     written = lakehouse.scan(PRICING_FACTORS, day=month)
     nulls = counts(lakehouse, checks.null_counts(PRICING_FACTORS, written))
-    held = sorted(lakehouse.collect(written).to_pylist(), key=_in_order)
+    held = in_order(lakehouse.collect(written).to_pylist())
+    before = lakehouse.collect(lakehouse.scan(PRICING_FACTORS, day=month_before(month))).to_pylist()
     patients, members = int(found.patients.sum()), int(found.members.sum())
+    needed = book(found, rules=rules).full_credibility
     return (
         AssetReport(
             asset=PRICING_FACTORS.name,
@@ -40,14 +46,13 @@ def run(runtime: Runtime, month: date) -> StepReport:
             rows=rows,
             metadata={
                 "factors": Markdown(summary(held)),
+                **shown(_figures(held, before)),
                 "age_curve": f"{law.curve.name}: {law.curve.version}",
                 "state": law.state or "federal default",
-                "patients": counted(patients),
-                "patients_with_known_cost": counted(members),
-                "patients_without_known_cost": counted(patients - members),
-                "members_for_full_credibility": str(round(book(found, rules=rules).full_credibility))
-                if members > 1 and book(found, rules=rules).mean
-                else "not known",
+                **_followed(held),
+                # Beside the members alone: with all patients as well, a few without a known cost could be worked out.
+                "patients_without_known_cost": told(patients - members),
+                "members_for_full_credibility": round(needed) if math.isfinite(needed) else "not known",
             },
             checks=(
                 checks.schema(PRICING_FACTORS, written, nulls),
@@ -57,14 +62,26 @@ def run(runtime: Runtime, month: date) -> StepReport:
     )
 
 
+def _figures(held: Rows, before: Rows) -> dict[str, Figure]:
+    found = {f"expected_cost_by_{name}": figure for name, figure in cost_figures(held, before=before).items()}
+    curve = relativity_figure(held)
+    return found | ({"relativity_by_age": curve} if curve else {})
+
+
+def _followed(held: Rows) -> dict[str, MetadataEntry]:
+    """Of the whole book, what can be followed from month to month."""
+    whole = whole_book(held) or {}
+    levels = {row["level"]: row["relativity"] for row in held if row["dimension"] == "tobacco"}
+    return {
+        **numbers(whole, ("members", "expected_cost", "expected_lower", "expected_upper", "observed_cost")),
+        "tobacco_relativity": levels["yes"],
+        "levels_withheld": sum(bool(row["suppressed"]) for row in held),
+    }
+
+
 def _experience(runtime: Runtime, month: date) -> Experience:
     """The month's cells, summed up a range of patients at a time."""
     lakehouse = runtime.lakehouse
     ranges = ranges_of(lakehouse, of_month(runtime, SILVER_PATIENTS, month))
     cells = [lakehouse.collect(summed(patients_with_cost(runtime, month, keys))) for keys in ranges]
     return experience(pa.concat_tables(cells).to_pandas())
-
-
-def _in_order(row: dict[str, object]) -> tuple[bool, str, str]:
-    """The whole book first."""
-    return row["dimension"] != "all", str(row["dimension"]), str(row["level"])

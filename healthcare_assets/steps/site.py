@@ -10,9 +10,11 @@ import narwhals as nw
 
 from healthcare_assets.domain.care import CARE_MANAGEMENT
 from healthcare_assets.domain.columns import PARTITION_COLUMN, Table
+from healthcare_assets.domain.figures.costs import ChargesOf
 from healthcare_assets.domain.monitoring.report_figures import plural
 from healthcare_assets.domain.monitoring.tables import DRIFT_REPORT, MODEL_PERFORMANCE
 from healthcare_assets.domain.site.care import care_page
+from healthcare_assets.domain.site.costs import costs_page
 from healthcare_assets.domain.site.decisions import Record, decisions_page
 from healthcare_assets.domain.site.frame import file_of
 from healthcare_assets.domain.site.model import CARD_FILE, model_page
@@ -23,12 +25,15 @@ from healthcare_assets.domain.tables import (
     CHAMPION_HISTORY,
     GOVERNANCE_VERDICT,
     PREDICTIONS,
+    RISK_CATEGORIES,
 )
 from healthcare_assets.environments import made_folder
 from healthcare_assets.errors import RegistryError
 from healthcare_assets.resources.mlflow_client import answering
 from healthcare_assets.resources.registry import ModelVersion
+from healthcare_assets.steps import site_months as monthly
 from healthcare_assets.steps.audit import examined
+from healthcare_assets.steps.charges import charges_by
 from healthcare_assets.steps.governance import CARD, card_folder
 from healthcare_assets.steps.runtime import Runtime, row_count
 
@@ -45,10 +50,20 @@ def write_site(runtime: Runtime) -> Path:
     newest = max(runtime.lakehouse.days(PREDICTIONS), default=None)
     champion = runtime.registry.version_by_alias("champion")
     record = _record(runtime)
+    performance = _newest_days(runtime, MODEL_PERFORMANCE)
     verdict = _approval(champion, record.verdicts)
     card = _card(runtime, champion, verdict)
     pages = {
+        "costs": costs_page(
+            day=newest,
+            groups=_charges(runtime, newest),
+            performance=performance,
+            champion=champion.version if champion else None,
+            made_at=runtime.now,
+        ),
         "care": _care(runtime, newest),
+        "pricing": monthly.pricing(runtime),
+        "population": monthly.population(runtime),
         "index": overview_page(_figures(runtime, newest, champion, record), made_at=runtime.now),
         "model": model_page(
             champion=champion.version if champion else None,
@@ -58,7 +73,7 @@ def write_site(runtime: Runtime) -> Path:
         ),
         "monitoring": monitoring_page(
             drift=_newest_days(runtime, DRIFT_REPORT),
-            performance=_newest_days(runtime, MODEL_PERFORMANCE),
+            performance=performance,
             reports=_reports(folder),
             made_at=runtime.now,
         ),
@@ -81,6 +96,13 @@ def _care(runtime: Runtime, day: date | None) -> str:
         rules={row["rule"]: int(row["patients"]) for row in by_rule},
         made_at=runtime.now,
     )
+
+
+def _charges(runtime: Runtime, day: date | None) -> list[ChargesOf]:
+    """Of the day's patients, by risk category; none of a day that is not there."""
+    lakehouse = runtime.lakehouse
+    scored = lakehouse.scan(PREDICTIONS, day=day) if day else lakehouse.scan(PREDICTIONS).head(0)
+    return charges_by(lakehouse, scored, "risk_category", RISK_CATEGORIES)
 
 
 def _figures(

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from healthcare_assets.domain import sampling
 from healthcare_assets.domain.columns import PARTITION_COLUMN
+from healthcare_assets.domain.figures.training import calibration_figure, candidate_figures, metrics_of
 from healthcare_assets.domain.hipaa import NO_TABLE
 from healthcare_assets.domain.model_card import metrics_table
 from healthcare_assets.domain.model_features import LABEL, PATIENT_KEY
@@ -22,6 +23,7 @@ from healthcare_assets.resources.lakehouse import Frame, Lakehouse
 from healthcare_assets.resources.registry import ModelVersion
 from healthcare_assets.resources.training_run import Lineage
 from healthcare_assets.steps.outcomes import newest_outcomes
+from healthcare_assets.steps.pictures import shown
 from healthcare_assets.steps.report import AssetReport, Markdown, StepReport
 from healthcare_assets.steps.runtime import Runtime, row_count
 
@@ -81,6 +83,8 @@ def run(runtime: Runtime) -> StepReport:
                 "dataset_digest": trained.dataset_digest,
                 "compiled": trained.compilation.kind,
                 "candidates": Markdown(_side_by_side(trained)),
+                **metrics_of(trained),
+                **_pictures(trained, runtime.policy),
             },
         ),
         AssetReport(
@@ -178,6 +182,11 @@ def _sample(lakehouse: Lakehouse, patients: Frame, counts: sampling.Counts, *, a
         if sample is not None:
             return sample
         wider *= 4.0
+
+
+def _pictures(trained: TrainedModel, policy: Policy) -> dict[str, Markdown]:
+    calibration = calibration_figure(trained)
+    return shown(candidate_figures(trained, policy=policy) | ({"calibration": calibration} if calibration else {}))
 
 
 def _side_by_side(trained: TrainedModel) -> str:

@@ -49,7 +49,7 @@ def test_the_list_is_made_exported_and_shown(home: Path) -> None:
     metadata = {name: entry.value for name, entry in materialization.metadata.items()}
     assert metadata["dagster/partition_row_count"] == 3
     assert (metadata["capacity"], metadata["beyond_capacity"]) == (2, 1)
-    assert "| high_cost | 1 | 1 |" in str(metadata["by_rule"])
+    assert "| high_cost | withheld | all |" in str(metadata["by_rule"])
     assert "| 3 | critical | critical | 86.0 |  | $34,400 |" in str(metadata["first_of_the_list"])
     exported = Path(str(metadata["export"]))
     assert exported == home / "exports" / f"care_management-{DAY}.csv"

@@ -1,123 +1,24 @@
 """`make report`: every page says what the tables say, or that nothing is there yet; and opens without a fault."""
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from healthcare_assets.domain.care import CARE_MANAGEMENT
-from healthcare_assets.domain.columns import Table
-from healthcare_assets.domain.monitoring.tables import DRIFT_REPORT, MODEL_PERFORMANCE
 from healthcare_assets.domain.site.frame import PAGES, file_of
-from healthcare_assets.domain.tables import CHAMPION_HISTORY, GOVERNANCE_VERDICT, PREDICTIONS
-from healthcare_assets.steps.recording import record
-from healthcare_assets.steps.runtime import Runtime, content_of
 from healthcare_assets.steps.site import write_site
 from healthcare_assets_tests.browser import chromium, needs_chromium, opened, violations
-from healthcare_assets_tests.champions import promoted
-from healthcare_assets_tests.resources.lakehouse_tables import frame_of
 from healthcare_assets_tests.runtimes import runtime_at
+from healthcare_assets_tests.steps.site_home import DAYS, filled_home
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-DAYS = (date(2026, 1, 5), date(2026, 1, 6))
-NOON = datetime(2026, 1, 6, 12, tzinfo=UTC)
-_CRITERION = {
-    "name": "risk_score_r2",
-    "value": 0.83,
-    "lower": 0.8,
-    "upper": 0.86,
-    "threshold": 0.7,
-    "comparison": ">=",
-    "passed": True,
-    "detail": "R² is <b>0.83</b>.",
-}
-
-
-def _write(runtime: Runtime, table: Table, *rows: dict[str, Any], day: date | None = None) -> None:
-    frame = frame_of(runtime.lakehouse, table, list(rows))
-    if day is None:
-        runtime.lakehouse.append(table, frame)
-    else:
-        runtime.lakehouse.replace_day(table, day, content_of(table, frame))
-
-
-def _filled(home: Path) -> Runtime:
-    """Two days of a champion's, one with an alert, its verdict, a list of patients, costs, and a trail."""
-    runtime = runtime_at(home)
-    promoted(runtime.registry)
-    for day in DAYS:
-        scored = [{"patient_key": f"{n:032x}"} for n in range(40)]
-        _write(runtime, PREDICTIONS, *scored, day=day)
-        drift = {"n_reference": 100, "n_current": 40, "detail": "", "model_version": "1", "threshold": None}
-        alert = day == DAYS[1]
-        _write(
-            runtime,
-            DRIFT_REPORT,
-            {**drift, "column": "all", "statistic": "predictions", "value": 40.0, "alert": False},
-            {**drift, "column": "bmi", "statistic": "psi", "value": 0.9, "alert": alert},
-            day=day,
-        )
-        known = {"scope": "service day", "attribute": "all", "group": "all", "status": "matured", "outcomes": 40}
-        _write(
-            runtime, MODEL_PERFORMANCE, {**known, "service_date": day, "risk_score_mae": 7.5, "biased": False}, day=day
-        )
-    care = {
-        "rule": "risen",
-        "risk_category": "high",
-        "charges_lower": 1e4,
-        "charges_upper": 3e4,
-        "why": "Risen <i>by</i> 20 points.",
-        "reasons": [],
-    }
-    _write(
-        runtime,
-        CARE_MANAGEMENT,
-        *(
-            {
-                **care,
-                "rank": n,
-                "patient_key": f"{n:032x}",
-                "risk_score": 90.0 - n,
-                "predicted_charges": 2e4,
-                "score_change": 20.0 if n == 1 else None,
-                "within_capacity": n <= 2,
-            }
-            for n in range(1, 4)
-        ),
-        day=DAYS[1],
-    )
-    versions = '{"silver_patients":"1"}'
-    _write(
-        runtime,
-        GOVERNANCE_VERDICT,
-        {
-            "verdict_id": "v",
-            "model_name": "health_insurance_cost",
-            "model_version": "1",
-            "decision": "approved",
-            "reasons": [],
-            "criteria": [_CRITERION],
-            "data_versions": versions,
-            "trained_on_data_versions": versions,
-            "decided_at": NOON,
-        },
-    )
-    move = {
-        "action": "promotion",
-        "model_version": "1",
-        "who": "governance_verdict",
-        "why": "approved",
-        "moved_at": NOON,
-    }
-    _write(runtime, CHAMPION_HISTORY, move)
-    record(runtime, "promoted", "version 1 of health_insurance_cost", why="approved <script>alert(1)</script>")
-    (home / "reports").mkdir(exist_ok=True)
-    (home / "reports" / f"drift_report_{DAYS[1]}.html").write_text("<!doctype html><title>a day</title>")
-    return runtime
+_CUT = """charts => charts.flatMap(svg => [...svg.querySelectorAll('text')].filter(text => {
+  const own = text.getBBox();
+  return own.x < -0.5 || own.x + own.width > svg.viewBox.baseVal.width + 0.5;
+}).map(text => text.textContent))"""
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +26,7 @@ def sites(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The folders of a site about nothing, and of one about something."""
     empty = tmp_path_factory.mktemp("empty")
     filled = tmp_path_factory.mktemp("filled")
-    return {"empty": write_site(runtime_at(empty)).parent, "filled": write_site(_filled(filled)).parent}
+    return {"empty": write_site(runtime_at(empty)).parent, "filled": write_site(filled_home(filled)).parent}
 
 
 @pytest.fixture(scope="module")
@@ -140,6 +41,9 @@ def _text(folder: Path, name: str) -> str:
 
 def test_of_nothing_every_page_says_what_is_missing_and_what_to_run(sites: dict[str, Path]) -> None:
     assert "run the job daily_scoring" in _text(sites["empty"], "care")
+    assert "run the job daily_scoring" in _text(sites["empty"], "costs")
+    assert "run the job monthly_insight" in _text(sites["empty"], "pricing")
+    assert "run the job monthly_insight" in _text(sites["empty"], "population")
     assert "run the job training" in _text(sites["empty"], "model")
     assert "run the job daily_monitoring" in _text(sites["empty"], "monitoring")
     assert "no model has been judged yet" in _text(sites["empty"], "decisions")
@@ -180,6 +84,28 @@ class TestInABrowser:
             assert seen.faults == [], name
             assert seen.requests == [url]
             assert seen.page.evaluate("document.documentElement.scrollWidth") <= 360, name
+
+    def test_every_chart_says_in_words_what_it_shows_and_no_text_is_cut(
+        self, browser: "Browser", sites: dict[str, Path]
+    ) -> None:
+        for name in ("costs", "pricing", "population"):
+            page = opened(browser, (sites["filled"] / file_of(name)).as_uri(), width=360).page
+            charts = page.locator("svg[role=img]").all()
+            assert charts, name
+            for chart in charts:
+                named = chart.evaluate(
+                    "svg => ['labelledby', 'describedby'].map(by =>"
+                    " document.getElementById(svg.getAttribute('aria-' + by)).textContent)"
+                )
+                assert all(named), name
+            assert page.locator("svg").evaluate_all(_CUT) == [], name
+
+    def test_both_colour_schemes_have_the_contrast_that_a_reader_needs(
+        self, browser: "Browser", sites: dict[str, Path]
+    ) -> None:
+        for name in ("costs", "pricing", "population"):
+            url = (sites["filled"] / file_of(name)).as_uri()
+            assert violations(browser, url, width=360, dark=True) == [], name
 
     @pytest.mark.parametrize("site", ["empty", "filled"])
     @pytest.mark.parametrize("width", [360, 1200])

@@ -42,9 +42,22 @@ def dollars(amount: float | None) -> str:
     return f"{'−' if amount < 0 else ''}${abs(amount):,.0f}"
 
 
+def short_dollars(amount: float) -> str:
+    """For an axis: thousands and millions by a letter."""
+    for unit, letter in ((1e6, "M"), (1e3, "k")):
+        if abs(amount) >= unit:
+            return f"{'−' if amount < 0 else ''}${abs(amount) / unit:g}{letter}"
+    return f"{'−' if amount < 0 else ''}${abs(amount):g}"
+
+
 def day_month(day: date) -> str:
     """Short, for an axis, and without what depends on a locale."""
     return f"{day.day} {_MONTHS[day.month - 1]}"
+
+
+def month_year(day: date) -> str:
+    """The month that the day lies in."""
+    return f"{_MONTHS[day.month - 1]} {day.year}"
 
 
 def name(column: str) -> str:

@@ -94,8 +94,8 @@ def _table(found: Sequence[Performance]) -> str:
         (
             str(one.service_date),
             one.status,
-            *_figures(one),
-            _known(one),
+            *figures_of(one),
+            known_of(one),
             counted(one.predictions),
             one.model_version or "none",
         )
@@ -104,15 +104,16 @@ def _table(found: Sequence[Performance]) -> str:
     return table("Predictions against costs by service day, the newest first", head, rows, words=(1,))
 
 
-def _figures(one: Performance) -> tuple[str, str, str, str]:
+def figures_of(one: Performance) -> tuple[str, str, str, str]:
+    """Error of the risk score, its R², predicted ÷ actual, and error in US dollars, as they may be shown."""
     if is_small(one.outcomes):
         return (NOT_SHOWN,) * 4
     error, r2, ratio = (number(value) for value in (one.risk_score_mae, one.risk_score_r2, one.predictive_ratio))
     return error, r2, ratio, dollars(one.mae_charges)
 
 
-def _known(one: Performance) -> str:
-    """Neither those who are known nor those who are not may be 1 to 10."""
+def known_of(one: Performance) -> str:
+    """How many costs are known, as it may be shown: neither these nor those that are not may be 1 to 10."""
     if is_small(one.predictions - one.outcomes) and not is_small(one.outcomes):
         return f"all but fewer than {MINIMUM_CELL}"
     return count_beside(one.outcomes, ())

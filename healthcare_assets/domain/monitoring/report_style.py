@@ -81,20 +81,7 @@ th, td { padding: .35rem .55rem; text-align: left; vertical-align: top; border-b
 thead th { position: sticky; top: 0; background: var(--card); }
 dl { margin: 0; } #glossary dl { display: grid; gap: .6rem 2rem;
   grid-template-columns: repeat(auto-fill, minmax(min(100%, 24rem), 1fr)); } dt { font-weight: 600; } dd { margin: 0; }
-.chart { display: block; width: 100%; height: auto; font: 11.5px system-ui, sans-serif; overflow: hidden; }
-.chart text { fill: var(--soft); font-variant-numeric: tabular-nums; } .chart .name, .chart .value { fill: var(--ink); }
-.chart text { paint-order: stroke; stroke: var(--card); stroke-width: 3px; stroke-linejoin: round; }
-.chart .heading { font-weight: 600; } .chart .strong { fill: var(--alert); font-weight: 600; }
-.chart .bar.day { fill: var(--day); } .chart .bar.training { fill: none; stroke: var(--ink); stroke-width: 1.3;
-  stroke-dasharray: 3 2; }
-.chart .axis { stroke: var(--soft); } .chart .grid { stroke: var(--rule); stroke-width: .7; }
-.chart .limit { fill: none; stroke: var(--alert); stroke-width: 1.3; stroke-dasharray: 5 3; }
-.chart .version { stroke: var(--ink); stroke-width: 1.2; stroke-dasharray: 1.5 2.5; }
-.chart .line { fill: none; stroke: var(--day); stroke-width: 1.6; stroke-linejoin: round; }
-.chart .mark { fill: var(--day); stroke: var(--day); stroke-width: 1.3; } .chart .alert { fill: var(--alert);
-  stroke: var(--alert); stroke-width: 1.3; } .chart .hollow { fill: var(--card); }
-.chart .untold { fill: none; stroke: var(--soft); } .chart .band { fill: var(--band); }
-.chart .interval { stroke: var(--day); stroke-width: 2.2; fill: var(--day); }
+.chart { display: block; width: 100%; height: auto; overflow: hidden; }
 .key { display: inline-block; width: 1.3rem; height: .7rem; margin-right: .4rem; vertical-align: -.05rem; }
 .key.day { background: var(--day); } .key.training { border: 1.5px dashed var(--ink); }
 .key.band { background: var(--band); border: 1px solid var(--rule); }
@@ -114,5 +101,24 @@ dl { margin: 0; } #glossary dl { display: grid; gap: .6rem 2rem;
   nav { display: none; } }
 """
 
+_CHART = """
+.chart { font: 11.5px system-ui, sans-serif; }
+.chart text { fill: var(--soft); font-variant-numeric: tabular-nums; } .chart .name, .chart .value { fill: var(--ink); }
+.chart text { paint-order: stroke; stroke: var(--card); stroke-width: 3px; stroke-linejoin: round; }
+.chart .heading { font-weight: 600; } .chart .strong { fill: var(--alert); font-weight: 600; }
+.chart .bar.day { fill: var(--day); } .chart .bar.training { fill: none; stroke: var(--ink); stroke-width: 1.3;
+  stroke-dasharray: 3 2; }
+.chart .axis { stroke: var(--soft); } .chart .grid { stroke: var(--rule); stroke-width: .7; }
+.chart .limit { fill: none; stroke: var(--alert); stroke-width: 1.3; stroke-dasharray: 5 3; }
+.chart .version { stroke: var(--ink); stroke-width: 1.2; stroke-dasharray: 1.5 2.5; }
+.chart .line { fill: none; stroke: var(--day); stroke-width: 1.6; stroke-linejoin: round; }
+.chart .mark { fill: var(--day); stroke: var(--day); stroke-width: 1.3; } .chart .alert { fill: var(--alert);
+  stroke: var(--alert); stroke-width: 1.3; } .chart .hollow { fill: var(--card); }
+.chart .untold { fill: none; stroke: var(--soft); } .chart .band { fill: var(--band); }
+.chart .interval { stroke: var(--day); stroke-width: 2.2; fill: var(--day); }
+"""
+
 STYLE = f""":root {{ {_variables(LIGHT)} }}
-@media (prefers-color-scheme: dark) {{ :root {{ {_variables(DARK)} }} }}{_LAYOUT}"""
+@media (prefers-color-scheme: dark) {{ :root {{ {_variables(DARK)} }} }}{_CHART}{_LAYOUT}"""
+PICTURE_STYLE = f":root {{ {_variables({**LIGHT, 'card': LIGHT['paper']})} }}{_CHART}"
+"""Of a chart that is a picture by itself, on a paper of its own: always light, as nobody tells it otherwise."""

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from healthcare_assets.domain.monitoring import svg
-from healthcare_assets.domain.monitoring.report_figures import day_month
+from healthcare_assets.domain.monitoring.report_figures import day_month, month_year
 
 _LEFT, _RIGHT = 42.0, svg.WIDTH - 8.0
 _TITLE, _AXIS = 26.0, 20.0
+_MONTH = 31
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +47,16 @@ class Days:
 
     first: date
     last: date
+    monthly: bool = False
+    """Whether there is a value a month, on its first day."""
+
+    @property
+    def apart(self) -> timedelta:
+        """At most, of two values between which there is no gap."""
+        return timedelta(days=_MONTH if self.monthly else 1)
+
+    def label(self, day: date) -> str:
+        return month_year(day) if self.monthly else day_month(day)
 
     def at(self, day: date) -> float:
         """With half a day of room at either end, so that a single day lies in the middle."""
@@ -59,16 +70,22 @@ class Days:
 
 
 def trend(  # noqa: PLR0913 - what a chart consists of
-    identity: str, title: str, description: str, panels: Sequence[Panel], *, days: Days, versions: Mapping[date, str]
+    identity: str, title: str, description: str, shown: Sequence[Panel], *, days: Days, versions: Mapping[date, str]
 ) -> str:
     """The chart; `versions` names the model of each day on which another one took over."""
+    height, marks = panels(shown, days=days, versions=versions)
+    return svg.chart(identity, title, description, height, marks)
+
+
+def panels(shown: Sequence[Panel], *, days: Days, versions: Mapping[date, str]) -> tuple[float, list[str]]:
+    """Height and marks of the chart."""
     top = 14.0 if versions else 0.0
-    bottom = top + sum(_TITLE + panel.height for panel in panels)
+    bottom = top + sum(_TITLE + panel.height for panel in shown)
     marks = _version_lines(versions, days, top, bottom)
-    for panel in panels:
+    for panel in shown:
         marks += _panel(panel, days, top + _TITLE)
         top += _TITLE + panel.height
-    return svg.chart(identity, title, description, bottom + _AXIS, [*marks, *_day_labels(days, bottom)])
+    return bottom + _AXIS, [*marks, *_day_labels(days, bottom)]
 
 
 def _panel(panel: Panel, days: Days, top: float) -> list[str]:
@@ -101,7 +118,7 @@ def _limit(panel: Panel, days: Days, scale: svg.Scale, sign: float) -> list[str]
     """A step line, since the limit of a day depends on its number of patients."""
     known = [point for point in panel.points if point.limit is not None]
     steps = []
-    for run in _runs(known):
+    for run in _runs(known, days):
         ends = [
             (days.at(point.day) + side * days.width / 2, scale.at(sign * point.limit))
             for point in run
@@ -114,7 +131,7 @@ def _limit(panel: Panel, days: Days, scale: svg.Scale, sign: float) -> list[str]
 
 def _line(panel: Panel, days: Days, scale: svg.Scale) -> list[str]:
     shown = [point for point in panel.points if point.value is not None]
-    joined = [run for run in _runs(shown) if len(run) > 1] if panel.joined else []
+    joined = [run for run in _runs(shown, days) if len(run) > 1] if panel.joined else []
     marks = [
         svg.polyline([(days.at(point.day), scale.at(point.value or 0.0)) for point in run], look="line")
         for run in joined
@@ -136,11 +153,11 @@ def _line(panel: Panel, days: Days, scale: svg.Scale) -> list[str]:
     return marks
 
 
-def _runs(points: Sequence[Point]) -> list[list[Point]]:
-    """The points of consecutive days together."""
+def _runs(points: Sequence[Point], days: Days) -> list[list[Point]]:
+    """The points of consecutive days, or months, together."""
     runs: list[list[Point]] = []
     for point in points:
-        if runs and point.day - runs[-1][-1].day == timedelta(days=1):
+        if runs and point.day - runs[-1][-1].day <= days.apart:
             runs[-1].append(point)
         else:
             runs.append([point])
@@ -166,12 +183,12 @@ def _version_lines(versions: Mapping[date, str], days: Days, top: float, bottom:
 
 def _day_labels(days: Days, bottom: float) -> list[str]:
     """The last day always, and others as far as there is room."""
-    span = (days.last - days.first).days
+    span = days.last - days.first
     marks = []
-    for part in (0, 1, 2) if span > 3 else (0, 2) if span else (2,):  # noqa: PLR2004
-        day = days.first + timedelta(days=span * part // 2)
+    for part in (0, 1, 2) if span > 3 * days.apart else (0, 2) if span else (2,):
+        day = days.first + timedelta(days=span.days * part // 2)
         anchor = ("start", "middle", "end")[part]
         x = (_LEFT, days.at(day), _RIGHT)[part]
-        marks.append(svg.text(day_month(day), x, bottom + 15, anchor=anchor))
+        marks.append(svg.text(days.label(day), x, bottom + 15, anchor=anchor))
         marks.append(svg.line(days.at(day), bottom, days.at(day), bottom + 3, look="axis"))
     return marks

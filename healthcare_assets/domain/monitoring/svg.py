@@ -44,8 +44,14 @@ def element(name: str, *children: str, **attributes: float | str) -> str:
     return f"<{name}{said}>{''.join(children)}</{name}>" if children else f"<{name}{said}/>"
 
 
-def chart(identity: str, title: str, description: str, height: float, marks: Iterable[str]) -> str:
-    """The chart around its marks; `identity` is its own on the page."""
+def chart(  # noqa: PLR0913 - what a chart consists of
+    identity: str, title: str, description: str, height: float, marks: Iterable[str], *, scale: float | None = None
+) -> str:
+    """The chart around its marks; `identity` is its own on the page.
+
+    It is as wide as the page has room; with a `scale` it is a picture by itself, so many times as large as drawn.
+    """
+    size = {} if scale is None else {"width": WIDTH * scale, "height": height * scale}
     return element(
         "svg",
         element("title", escaped(title), id=f"{identity}-title"),
@@ -57,6 +63,7 @@ def chart(identity: str, title: str, description: str, height: float, marks: Ite
         aria_labelledby=f"{identity}-title",
         aria_describedby=f"{identity}-desc",
         class_="chart",
+        **size,
     )
 
 

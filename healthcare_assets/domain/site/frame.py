@@ -3,13 +3,17 @@
 from collections.abc import Mapping
 from datetime import datetime
 
+from healthcare_assets.domain.checks import CheckOutcome
 from healthcare_assets.domain.monitoring.report_parts import PRODUCT
 from healthcare_assets.domain.monitoring.report_style import STYLE
 from healthcare_assets.domain.page import escaped, page
 
 PAGES: Mapping[str, str] = {
     "index": "Overview",
+    "costs": "Cost prediction",
     "care": "Care management",
+    "pricing": "Pricing strategy",
+    "population": "Population insight",
     "model": "Model",
     "monitoring": "Monitoring",
     "decisions": "Decisions",
@@ -20,6 +24,7 @@ _SITE_STYLE = """
 .site { border-bottom: 1px solid var(--rule); padding-bottom: .6rem; margin-bottom: 1.25rem; }
 .site [aria-current] { color: var(--ink); font-weight: 600; text-decoration: none; }
 .skip { position: absolute; left: -999rem; } .skip:focus { position: static; }
+.beside + .beside, .tiles + .verdict { margin-top: 1rem; }
 .wide td { white-space: normal; min-width: 8rem; }
 footer { margin-top: 3rem; padding-top: .75rem; border-top: 1px solid var(--rule); font-size: .85rem;
   color: var(--soft); }
@@ -46,3 +51,8 @@ def site_page(name: str, heading: str, intro: str, body: str, *, made_at: dateti
         f"<footer>Made at {made_at:%Y-%m-%d %H:%M} UTC from the tables of the lakehouse.</footer>\n</main>\n",
         style=STYLE + _SITE_STYLE,
     )
+
+
+def verdict(check: CheckOutcome) -> str:
+    """What a check says of the figures of the page."""
+    return f'<p class="verdict {"good" if check.passed else "bad"}">{escaped(check.description)}</p>\n'

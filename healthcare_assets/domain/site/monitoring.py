@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
+from healthcare_assets.domain.figures.costs import service_days
 from healthcare_assets.domain.monitoring.findings import ALL
-from healthcare_assets.domain.monitoring.performance import EVERYBODY
 from healthcare_assets.domain.monitoring.report_figures import finite, name, number, plural
 from healthcare_assets.domain.monitoring.report_parts import card, cards, figures, key, nothing, section, tiles
 from healthcare_assets.domain.monitoring.report_trend import Days, Panel, Point, trend
@@ -80,20 +80,15 @@ def _predictions_card(drift: Rows, span: Days) -> str:
 
 
 def _error_card(performance: Rows) -> str:
-    """Of each service day what was known last."""
-    newest: dict[date, Mapping[str, Any]] = {}
-    for row in sorted(performance, key=lambda row: row["partition_date"]):
-        if row["scope"] == "service day" and row["attribute"] == EVERYBODY:
-            newest[row["service_date"]] = row
     points = [
         Point(
-            day=day,
-            value=None if is_small(row["outcomes"]) else finite(row["risk_score_mae"]),
+            day=one.service_date,
+            value=None if is_small(one.outcomes) else finite(one.risk_score_mae),
             limit=None,
-            hollow=row["status"] != "matured",
+            hollow=one.status != "matured",
         )
-        for day, row in sorted(newest.items())
-        if finite(row["risk_score_mae"]) is not None
+        for one in service_days(performance)
+        if finite(one.risk_score_mae) is not None
     ]
     if not points:
         return card("Error of the risk score", nothing("no costs are known yet"))

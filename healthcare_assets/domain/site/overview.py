@@ -8,7 +8,10 @@ from healthcare_assets.domain.page import escaped
 from healthcare_assets.domain.site.frame import PAGES, file_of, site_page
 
 _ABOUT = {
+    "costs": "What patients are predicted to cost, by risk category, and how right predictions turned out.",
     "care": "The patients who need a person's attention, ranked, with the rule that put them there and the reasons.",
+    "pricing": "What members cost by what a premium may depend on, and the relativities that the law allows.",
+    "population": "Risk and cost by region, age, sex, smoking and BMI, and their trends, without small cells.",
     "model": "The model that scores: what it had to show, what it showed, where it comes from.",
     "monitoring": "What was delivered and predicted, day by day, and what asked for attention.",
     "decisions": "Verdicts, promotions, rollbacks and the audit trail, with its verification.",
