@@ -1,4 +1,4 @@
-"""What every asset that is a table says of itself: description, columns, owners, kinds, code version, checks."""
+"""What every asset that is a table says of itself: description, columns, owners, tags, kinds, code version, checks."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -7,6 +7,7 @@ from functools import cache
 import dagster as dg
 
 from healthcare_assets.defs.partitions import daily, monthly
+from healthcare_assets.defs.tags import tags_of
 from healthcare_assets.domain.columns import Table
 from healthcare_assets.steps.catalogue import code_version, step_for
 
@@ -39,6 +40,7 @@ def table_spec(  # noqa: PLR0913 - what a reader of the asset wants to know
         deps=deps,
         group_name=group,
         owners=[owner],
+        tags=tags_of(table.name),
         kinds={"deltalake"},
         code_version=code_version(step_for(table.name).name),
         partitions_def=_partitions(table.name) if partitioned else None,

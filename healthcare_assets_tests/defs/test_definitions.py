@@ -128,6 +128,7 @@ def test_every_asset_says_what_it_is(name: str, specs: dict[str, dg.AssetSpec]) 
     assert spec.group_name != "default"
     assert spec.owners
     assert spec.kinds
+    assert {"patient_data", "cadence"} <= spec.tags.keys()
     assert spec.code_version
     if name in TABLES:
         schema = spec.metadata["dagster/column_schema"]
