@@ -83,7 +83,7 @@ reference: $(DEV_READY) ## Write the reference of tables, checks and errors anew
 	@$(BIN)/python -m healthcare_assets_tests.documents.reference
 
 .PHONY: screenshots
-screenshots: $(DEV_READY) ## Take the README's picture of the graph anew (needs Chromium)
+screenshots: $(DEV_READY) ## Take the README's pictures of the UI anew (needs Chromium)
 	@$(BIN)/python -m healthcare_assets_tests.documents.screenshots
 
 .PHONY: lint
