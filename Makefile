@@ -54,6 +54,12 @@ serve: $(RUN_READY) ## Answer requests with the champion on 127.0.0.1:5001
 report: $(ENGINE_READY) ## Write the site with the pages that people open
 	@$(BIN)/python -m healthcare_assets.report
 
+# Once it is open it can be changed: it asks for the token in the address that it shows. It would ask the package index
+# for a newer version of itself, too.
+.PHONY: explore
+explore: $(DEV_READY) ## Open the notebook about costs and risks on 127.0.0.1:2718
+	@MARIMO_SKIP_UPDATE_CHECK=1 $(BIN)/python -m marimo edit --host 127.0.0.1 --port 2718 healthcare_assets/exploration.py
+
 # A file's tests stay together, since they share what is expensive to make: a Spark, a trained model.
 TEST_PROCESSES ?= 2
 .PHONY: test
@@ -83,7 +89,7 @@ reference: $(DEV_READY) ## Write the reference of tables, checks and errors anew
 	@$(BIN)/python -m healthcare_assets_tests.documents.reference
 
 .PHONY: screenshots
-screenshots: $(DEV_READY) ## Take the README's picture of the graph anew (needs Chromium)
+screenshots: $(DEV_READY) ## Take the README's pictures of the UI anew (needs Chromium)
 	@$(BIN)/python -m healthcare_assets_tests.documents.screenshots
 
 .PHONY: lint

@@ -1,4 +1,4 @@
-"""What every asset that is a table says of itself: description, columns, owners, kinds, code version, checks."""
+"""What every asset that is a table says of itself: description, columns, owners, tags, kinds, code version, checks."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -7,7 +7,9 @@ from functools import cache
 import dagster as dg
 
 from healthcare_assets.defs.partitions import daily, monthly
-from healthcare_assets.domain.columns import Table
+from healthcare_assets.defs.tags import tags_of
+from healthcare_assets.domain.columns import Column, Table
+from healthcare_assets.domain.lineage import told_origin
 from healthcare_assets.steps.catalogue import code_version, step_for
 
 DATA_ENGINEERING = "team:data-engineering"
@@ -39,6 +41,7 @@ def table_spec(  # noqa: PLR0913 - what a reader of the asset wants to know
         deps=deps,
         group_name=group,
         owners=[owner],
+        tags=tags_of(table.name),
         kinds={"deltalake"},
         code_version=code_version(step_for(table.name).name),
         partitions_def=_partitions(table.name) if partitioned else None,
@@ -57,18 +60,24 @@ def _due_at(hour: int) -> dg.FreshnessPolicy:
 
 
 def column_schema(table: Table) -> dg.TableSchema:
-    """The table's columns with their types, descriptions and constraints."""
+    """The table's columns with their types, constraints, and descriptions that say what they are made from."""
     return dg.TableSchema(
         columns=[
             dg.TableColumn(
                 column.name,
                 type=_DAGSTER_TYPES.get(column.type, column.type),
-                description=column.description,
+                description=_described(table, column),
                 constraints=dg.TableColumnConstraints(nullable=column.nullable, unique=table.key == (column.name,)),
             )
             for column in table.columns
         ]
     )
+
+
+# Dagster's own UI draws the lineage of columns in its cloud alone.
+def _described(table: Table, column: Column) -> str:
+    origin = told_origin(table.name, column.name)
+    return f"{column.description} Made from {origin}." if origin else column.description
 
 
 def blocking_checks(asset: str, checks: dict[str, str]) -> list[dg.AssetCheckSpec]:

@@ -92,3 +92,11 @@ LINEAGE: Mapping[str, Mapping[str, Origins]] = {
     OBSERVED_OUTCOMES.name: _same(DIM_PATIENTS, _KEY),
 }
 """By table and column. What is not here comes from no column: a day, a name of a model, a moment."""
+
+
+def told_origin(table: str, column: str) -> str:
+    """What the column is made from, table by table (`silver_patients: age, smoker`); empty for what comes from none."""
+    by_table: dict[str, list[str]] = {}
+    for origin, name in LINEAGE.get(table, {}).get(column, ()):
+        by_table.setdefault(origin, []).append(name)
+    return "; ".join(f"{origin}: {', '.join(names)}" for origin, names in by_table.items())

@@ -11,6 +11,7 @@ import pytest
 from dagster._core.definitions.freshness import CronFreshnessPolicy
 
 from healthcare_assets.definitions import defs
+from healthcare_assets.domain.lineage import LINEAGE
 from healthcare_assets.domain.tables import TABLES
 
 ROOT = Path(__file__).parents[2]
@@ -128,11 +129,15 @@ def test_every_asset_says_what_it_is(name: str, specs: dict[str, dg.AssetSpec]) 
     assert spec.group_name != "default"
     assert spec.owners
     assert spec.kinds
+    assert {"patient_data", "cadence"} <= spec.tags.keys()
     assert spec.code_version
     if name in TABLES:
         schema = spec.metadata["dagster/column_schema"]
         assert [column.name for column in schema.columns] == list(TABLES[name].column_names)
-        assert all(column.description for column in schema.columns)
+        for column in schema.columns:
+            assert column.description
+            origins = {table for table, _ in LINEAGE.get(name, {}).get(column.name, ())}
+            assert all(origin in column.description for origin in origins)
 
 
 def test_the_checks_of_data_block_the_others_watch_and_those_of_days_are_partitioned() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from healthcare_assets import errors
 from healthcare_assets.domain.columns import PARTITION_COLUMN, STRUCT_FIELDS, Column, Table
-from healthcare_assets.domain.lineage import LINEAGE
+from healthcare_assets.domain.lineage import told_origin
 from healthcare_assets.domain.retention import days_kept
 from healthcare_assets.domain.tables import TABLES
 from healthcare_assets.environments import PROJECT_ROOT
@@ -43,7 +43,8 @@ def _tables() -> str:
 def _section(table: Table) -> str:
     key = ", ".join((*table.key, PARTITION_COLUMN) if table.daily else table.key)
     rows = (
-        (f"`{c.name}`", _type(c), "yes" if c.nullable else "", c.description, _origin(table, c)) for c in table.columns
+        (f"`{c.name}`", _type(c), "yes" if c.nullable else "", c.description, told_origin(table.name, c.name))
+        for c in table.columns
     )
     return f"\n## {table.name}\n\n{table.description} One row for each: {key}.\n\n" + _table(
         ("column", "type", "may be null", "meaning", "made from"), rows
@@ -54,14 +55,6 @@ def _type(column: Column) -> str:
     if column.type in STRUCT_FIELDS:
         return f"list of structs ({', '.join(f'{name}: {kind}' for name, kind in STRUCT_FIELDS[column.type])})"
     return "list of strings" if column.type == "strings" else column.type
-
-
-def _origin(table: Table, column: Column) -> str:
-    origins = LINEAGE.get(table.name, {}).get(column.name, ())
-    by_table: dict[str, list[str]] = {}
-    for origin, name in origins:
-        by_table.setdefault(origin, []).append(name)
-    return "; ".join(f"{origin}: {', '.join(names)}" for origin, names in by_table.items())
 
 
 def _checks() -> str:

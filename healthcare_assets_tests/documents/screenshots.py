@@ -1,63 +1,40 @@
-"""The pictures of the README, made by a browser from the real UI: `make screenshots`."""
+"""The pictures of the documents, made by a browser from the real UI: `make screenshots`."""
 
-import os
-import subprocess
-import sys
+import logging
 import tempfile
-import time
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from healthcare_assets.dagster_home import prepare
-from healthcare_assets.environments import PROJECT_ROOT, settings_from
+from healthcare_assets.environments import PROJECT_ROOT
 from healthcare_assets_tests.browser import chromium, opened
-from healthcare_assets_tests.loopback import free_port
+from healthcare_assets_tests.ui.server import dagster_ui
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 FOLDER = PROJECT_ROOT / "docs"
-_PATIENCE_S = 120
-
-
-@contextmanager
-def dagster_ui(home: Path) -> Iterator[str]:
-    """The address of Dagster's web server over the code location and the home, as `make dev` starts it."""
-    port = free_port()
-    prepare(settings_from({"HEALTHCARE_HOME": str(home)}))
-    environment = {**os.environ, "HEALTHCARE_HOME": str(home), "DAGSTER_HOME": str(home / "dagster")}
-    command = [sys.executable, "-W", "ignore", "-m", "dagster_webserver", "-w", "workspace.yaml", "-h", "127.0.0.1"]
-    with subprocess.Popen(
-        [*command, "-p", str(port)],
-        cwd=PROJECT_ROOT,
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    ) as server:
-        try:
-            _wait_for(f"http://127.0.0.1:{port}/server_info")
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            server.terminate()
-
-
-def _wait_for(url: str) -> None:
-    until = time.monotonic() + _PATIENCE_S
-    while True:
-        try:
-            urllib.request.urlopen(url, timeout=5).close()  # noqa: S310 - our own server
-        except OSError:
-            if time.monotonic() > until:
-                raise
-        else:
-            return
+_PATIENCE_MS = 60_000
+_PICTURES = (
+    ("asset-graph", "/asset-groups", "ingestion"),
+    ("asset-page", "/assets/silver_patients", "patient_key"),
+    ("failed-check", "/assets/silver_patients?view=checks&checkDetail=quarantine_rate", "Latest execution"),
+)
+"""File, page, and what is on it when it is ready."""
 
 
 def main() -> None:
+    logging.disable()  # Dagster tells every event of the days that it runs
     with tempfile.TemporaryDirectory() as home, dagster_ui(Path(home)) as address, chromium() as browser:
-        page = opened(browser, f"{address}/asset-groups", width=1600).page
-        page.get_by_text("ingestion").first.wait_for(timeout=60_000)
-        page.wait_for_load_state("networkidle")
-        page.screenshot(path=FOLDER / "asset-graph.png")
+        page = opened(browser, address, width=1600).page
+        for file, path, sign in _PICTURES:
+            page.goto(f"{address}{path}")
+            page.get_by_text(sign).first.wait_for(timeout=_PATIENCE_MS)
+            _take(page, FOLDER / f"{file}.png")
+
+
+def _take(page: "Page", file: Path) -> None:
+    page.wait_for_load_state("networkidle")
+    page.screenshot(path=file, animations="disabled")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@ import dagster as dg
 
 from databricks_steps.launcher import Results, StepLauncher
 from healthcare_assets.defs.table_assets import COMPLIANCE
+from healthcare_assets.defs.tags import tags_of
 from healthcare_assets.steps.catalogue import code_version
 
 
@@ -13,6 +14,7 @@ from healthcare_assets.steps.catalogue import code_version
             "years, decisions and the audit trail after six. What was deleted is on record.",
             group_name="maintenance",
             owners=[COMPLIANCE],
+            tags=tags_of("data_retention"),
             kinds={"deltalake"},
             code_version=code_version("retention"),
         )

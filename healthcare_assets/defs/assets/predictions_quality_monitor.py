@@ -3,6 +3,7 @@ import dagster as dg
 from databricks_steps.launcher import Results, StepLauncher
 from healthcare_assets.defs.partitions import daily
 from healthcare_assets.defs.table_assets import DATA_SCIENCE
+from healthcare_assets.defs.tags import tags_of
 from healthcare_assets.steps.catalogue import code_version
 
 
@@ -15,6 +16,7 @@ from healthcare_assets.steps.catalogue import code_version
             deps=["predictions"],
             group_name="monitoring",
             owners=[DATA_SCIENCE],
+            tags=tags_of("predictions_quality_monitor"),
             kinds={"databricks"},
             code_version=code_version("quality_monitor"),
             partitions_def=daily,

@@ -2,6 +2,7 @@ import dagster as dg
 
 from databricks_steps.launcher import Results, StepLauncher
 from healthcare_assets.defs.table_assets import DATA_SCIENCE
+from healthcare_assets.defs.tags import tags_of
 from healthcare_assets.steps.catalogue import code_version
 
 
@@ -14,6 +15,7 @@ from healthcare_assets.steps.catalogue import code_version
             deps=["champion_history"],
             group_name="serving",
             owners=[DATA_SCIENCE],
+            tags=tags_of("serving_endpoint"),
             kinds={"databricks", "mlflow"},
             code_version=code_version("serving"),
         )

@@ -2,6 +2,7 @@ import dagster as dg
 
 from databricks_steps.launcher import Results, StepLauncher
 from healthcare_assets.defs.table_assets import DATA_ENGINEERING
+from healthcare_assets.defs.tags import tags_of
 from healthcare_assets.steps.catalogue import code_version
 
 
@@ -14,6 +15,7 @@ from healthcare_assets.steps.catalogue import code_version
             deps=["data_retention"],
             group_name="maintenance",
             owners=[DATA_ENGINEERING],
+            tags=tags_of("table_maintenance"),
             kinds={"deltalake"},
             code_version=code_version("maintenance"),
         )

@@ -2,6 +2,7 @@ import dagster as dg
 
 from databricks_steps.launcher import Results, StepLauncher
 from healthcare_assets.defs.table_assets import DATA_SCIENCE, table_spec
+from healthcare_assets.defs.tags import tags_of
 from healthcare_assets.domain.tables import TRAINING_PATIENTS
 from healthcare_assets.steps.catalogue import code_version
 
@@ -17,6 +18,7 @@ TRAINED_FROM = ["risk_features", "silver_patients", "observed_outcomes"]
             deps=TRAINED_FROM,
             group_name="model",
             owners=[DATA_SCIENCE],
+            tags=tags_of("trained_model"),
             kinds={"mlflow", "scikitlearn"},
             code_version=code_version("training"),
         ),
