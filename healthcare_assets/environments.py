@@ -214,8 +214,7 @@ def settings_from(variables: Mapping[str, str] = os.environ) -> Settings:
     engine = _value(variables, "HEALTHCARE_ENGINE") or ("polars" if environment.workspace is None else "spark")
     if engine not in get_args(EngineName):
         raise SettingsError(f"HEALTHCARE_ENGINE is '{engine}': set it to one of {', '.join(get_args(EngineName))}.")
-    given = Path(_value(variables, "HEALTHCARE_HOME") or PROJECT_ROOT / ".healthcare").expanduser()
-    home = given if given.is_absolute() else Path.cwd() / given
+    home = Path.cwd() / Path(_value(variables, "HEALTHCARE_HOME") or PROJECT_ROOT / ".healthcare").expanduser()
     tracking_uri, registry_uri = _mlflow_uris(environment, home, variables)
     return Settings(
         environment=environment,

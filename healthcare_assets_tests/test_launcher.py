@@ -57,16 +57,18 @@ def test_an_unforeseen_error_is_told_by_its_kinds_and_places_and_not_by_what_it_
         try:
             pl.Series(["Ada " + "Lovelace"]).cast(pl.Int64)
         except pl.exceptions.InvalidOperationError as error:
-            raise OSError(errno.ENOSPC, str(error)) from error
+            raise OSError(errno.ECONNRESET, str(error)) from error
 
     failure, said = _failed(tmp_path, fail, monkeypatch)
     assert failure.user_failure_data is not None
     assert failure.user_failure_data.description is not None
     assert failure.user_failure_data.description.startswith(
-        "The step bronze stopped with an unexpected OSError (No space left on device) at "
+        "The step bronze stopped with an unexpected ConnectionResetError (Connection reset by peer) at "
     )
     traceback = str(failure.user_failure_data.metadata["traceback"].value)
-    assert traceback.index("InvalidOperationError\n") < traceback.index("OSError (No space left on device)")
+    assert traceback.index("InvalidOperationError\n") < traceback.index(
+        "ConnectionResetError (Connection reset by peer)"
+    )
     assert "in fail\n" in traceback
     assert "Ada Lovelace" not in said + str(failure.error)
 

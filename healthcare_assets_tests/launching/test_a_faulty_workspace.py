@@ -6,6 +6,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from databricks_steps.bundle_jobs import JOBS
 from healthcare_assets.environments import environment_from
 from healthcare_assets.resources.registry import ModelRegistry
 from healthcare_assets_tests.champions import promoted
@@ -16,7 +17,8 @@ from healthcare_assets_tests.workspace.emulator import Fault
 pytestmark = pytest.mark.slow
 
 DAYS = [date(2026, 1, 1) + timedelta(days=days) for days in range(20)]
-STEPS_A_DAY = 5
+STEPS_A_DAY = len(JOBS["batch_inference"].steps)
+"""The job of Dagster, daily_scoring, has the same."""
 # One in five in all: each is asked for those answers that none before it took.
 FAULTS = (
     Fault(answer=429, probability=0.05),

@@ -574,7 +574,7 @@ def test_only_types_of_scikit_learn_are_trusted_besides_the_safe_ones() -> None:
 
 def test_a_file_that_is_no_database_is_told_at_once(tmp_path: Path) -> None:
     (tmp_path / "mlflow.db").write_text("not a database, but long enough to look like one " * 50, encoding="utf-8")
-    with pytest.raises(RegistryError, match=r"mlflow\.db does not answer \(file is not a database\): check that"):
+    with pytest.raises(RegistryError, match=r"mlflow\.db does not answer \(file is not a database\): put it back"):
         ModelRegistry(f"sqlite:///{tmp_path / 'mlflow.db'}").version_by_alias("champion")
 
 
