@@ -4,6 +4,7 @@ SHELL := /bin/sh
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+DEV_PORT ?= 3000
 
 # The same folder for every process, wherever it stands. Not by `abspath`, which splits a path at its blanks.
 ifeq ($(strip $(HEALTHCARE_HOME)),)
@@ -25,7 +26,7 @@ DEV_READY := $(VENV)/.ready-dev
 ENGINE_READY := $(if $(filter spark,$(HEALTHCARE_ENGINE)),$(DEV_READY) delta-jars,$(RUN_READY))
 
 # Without the port Dagster would go on without a UI, with a second daemon beside the one of whoever has it.
-PORT_IS_FREE := import socket; socket.create_server(('127.0.0.1', 3000)).close()
+PORT_IS_FREE := import socket; socket.create_server(('127.0.0.1', $(DEV_PORT))).close()
 
 DELTA_VERSION := 4.4.0
 DELTA_JARS := $(VENV)/share/delta
@@ -42,9 +43,9 @@ run: $(ENGINE_READY) ## Materialise the graph end to end and say what happened
 .PHONY: dev
 dev: $(ENGINE_READY) ## Open the Dagster UI on 127.0.0.1:3000
 	@$(BIN)/python -c "$(PORT_IS_FREE)" 2>/dev/null || \
-		{ echo "Port 3000 of 127.0.0.1 is taken: stop what listens there (another make dev?), then try again."; exit 1; }
+		{ echo "Port $(DEV_PORT) of 127.0.0.1 is taken: stop what listens there (another make dev?), or take another: make dev DEV_PORT=3001."; exit 1; }
 	@$(BIN)/python -m healthcare_assets.dagster_home
-	@$(BIN)/dagster dev --workspace workspace.yaml --host 127.0.0.1 --port 3000
+	@$(BIN)/dagster dev --workspace workspace.yaml --host 127.0.0.1 --port $(DEV_PORT)
 
 .PHONY: serve
 serve: $(RUN_READY) ## Answer requests with the champion on 127.0.0.1:5001

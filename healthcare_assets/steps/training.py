@@ -16,7 +16,7 @@ from healthcare_assets.domain.model_features import LABEL, PATIENT_KEY
 from healthcare_assets.domain.monitoring.outcomes import with_known_charges
 from healthcare_assets.domain.monitoring.tables import OBSERVED_OUTCOMES
 from healthcare_assets.domain.tables import RISK_FEATURES, SILVER_PATIENTS, TRAINING_PATIENTS
-from healthcare_assets.domain.training import TrainedModel, train
+from healthcare_assets.domain.training import SELECTION_SKILL, TrainedModel, train
 from healthcare_assets.policy import POLICY, Policy
 from healthcare_assets.resources.arrow_types import arrow_schema
 from healthcare_assets.resources.lakehouse import Frame, Lakehouse
@@ -57,6 +57,7 @@ def run(runtime: Runtime) -> StepReport:
     table = patients.table
     runtime.log(f"Training the candidates on {patients.in_words()}.")
     trained = train(table, policy=runtime.policy)
+    runtime.log(f"R² of charges, out of fold: {_ranked(trained)}.")
     runtime.log(f"The best is {trained.candidate}; compiled for scoring: {trained.compilation.kind}.")
     version = registry.register(
         trained,
@@ -187,6 +188,12 @@ def _sample(lakehouse: Lakehouse, patients: Frame, counts: sampling.Counts, *, a
 def _pictures(trained: TrainedModel, policy: Policy) -> dict[str, Markdown]:
     calibration = calibration_figure(trained)
     return shown(candidate_figures(trained, policy=policy) | ({"calibration": calibration} if calibration else {}))
+
+
+def _ranked(trained: TrainedModel) -> str:
+    """The candidates with what the best of them is chosen by, the best first."""
+    skill = {result.name: result.metrics[SELECTION_SKILL].value for result in trained.candidates}
+    return ", ".join(f"{name} {skill[name]:.4f}" for name in sorted(skill, key=lambda name: -skill[name]))
 
 
 def _side_by_side(trained: TrainedModel) -> str:

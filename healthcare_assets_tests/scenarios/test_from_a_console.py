@@ -109,46 +109,6 @@ def test_the_public_insurance_records_become_governed_predictions(tmp_path: Path
     assert (tmp_path / "reports" / "drift_report_2026-01-01.html").is_file()
 
 
-def test_without_a_source_a_synthetic_population_runs_twice_with_the_same_tables(tmp_path: Path) -> None:
-    first = _run(tmp_path)
-    assert first.returncode == 0, first.stdout + first.stderr
-    names = ("silver_patients", "quarantined_patients", "dim_patients", "risk_features")
-    before = {name: _table(tmp_path, name) for name in names}
-    assert before["silver_patients"].n_unique("partition_date") == 7
-    assert before["quarantined_patients"].height > 0
-    assert before["dim_patients"].filter(pl.col("record_version") >= 3).height > 0
-    _tells_the_whole_loop(first.stdout)
-    assert _table(tmp_path, "governance_verdict").sort("model_version")["decision"].to_list() == ["approved"] * 2
-    second = _run(tmp_path)
-    assert second.returncode == 0, second.stdout + second.stderr
-    for name, frame in before.items():
-        by_all = pl.all().exclude(pl.List(pl.String))
-        assert frame.sort(by_all).equals(_table(tmp_path, name).sort(by_all)), name
-    # The third training knew hardly more than the second, so its model is no better; each patient has one prediction.
-    assert _table(tmp_path, "governance_verdict")["model_version"].sort().to_list() == ["1", "2", "3"]
-    predictions = _table(tmp_path, "predictions")
-    assert predictions["model_version"].unique().to_list() == ["2"]
-    assert (
-        predictions.height
-        == predictions.n_unique(["patient_key", "partition_date"])
-        == before["silver_patients"].height
-    )
-
-
-def _tells_the_whole_loop(said: str) -> None:
-    """Quiet days, two that drift, the training that is asked for, the promotion, and a quiet day: a line each."""
-    lines = [line.strip() for line in said.split("Monitoring\n", maxsplit=1)[1].splitlines()]
-    seen = [line.split("  ")[-1].strip() for line in lines[: lines.index("")]]
-    assert seen[:4] == ["quiet"] * 4
-    assert all("feature_drift" in line and "prediction_drift" in line for line in seen[4:6])
-    assert seen[6] == (
-        "retraining: The data drifted from what version 1 was trained on, on 2 of the last 5 days "
-        "(2026-01-05, 2026-01-06)."
-    )
-    assert seen[7:9] == ["version 2 is promoted", "quiet"]
-    assert seen[9].startswith("reports: ")
-
-
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
