@@ -7,7 +7,6 @@ import signal
 import subprocess
 import urllib.request
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -53,8 +52,6 @@ REPEATABLE = ("silver_patients", "quarantined_patients", "dim_patients", "risk_f
 
 @pytest.fixture(scope="module")
 def first_day(tmp_path_factory: pytest.TempPathFactory) -> FirstDay:
-    if not (Path(".venv") / ".ready-run").exists():
-        pytest.skip("the environment of make is not there, in which the tutorial's commands stand")
     port = str(free_port())
     follower = clean_copy(tmp_path_factory.mktemp("first-day"), DEV_PORT=port)
     said: list[tuple[str, str | None, str]] = []
