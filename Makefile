@@ -86,7 +86,7 @@ bench-tables: $(DEV_READY) ## Write the documents' tables anew from the newest m
 	@$(BIN)/python -m healthcare_assets_tests.bench.published
 
 .PHONY: reference
-reference: $(DEV_READY) ## Write the reference of tables, checks and errors anew from the code
+reference: $(DEV_READY) ## Write the reference (docs/reference) anew from the code
 	@$(BIN)/python -m healthcare_assets_tests.documents.reference
 
 .PHONY: screenshots

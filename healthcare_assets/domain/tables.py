@@ -150,7 +150,8 @@ QUARANTINED_PATIENTS = Table(
 
 DIM_PATIENTS = Table(
     name="dim_patients",
-    description="Slowly changing dimension, type 2: every version of every patient, one of them current.",
+    description="What was known of each patient from when to when: a row a version, one of them current "
+    "(slowly changing dimension, type 2).",
     columns=(
         PATIENT_KEY,
         *_ATTRIBUTES,
@@ -166,7 +167,7 @@ DIM_PATIENTS = Table(
 
 RISK_FEATURES = Table(
     name="risk_features",
-    description="Model features of the day's patients. Nothing in it is derived from charges.",
+    description="What the model is told of each of the day's patients. Nothing in it is derived from charges.",
     columns=(
         PATIENT_KEY,
         *_ATTRIBUTES,
@@ -184,7 +185,8 @@ RISK_FEATURES = Table(
 
 PREDICTIONS = Table(
     name="predictions",
-    description="The champion's prediction for each of the day's patients.",
+    description="What the model in use (the champion) expects each of the day's patients to cost in the year: with an "
+    "interval, a risk score and the reasons.",
     columns=(
         PATIENT_KEY,
         column("predicted_charges", "float", "Predicted charges of the year in US dollars."),
@@ -212,7 +214,8 @@ PREDICTIONS = Table(
 
 GOVERNANCE_VERDICT = Table(
     name="governance_verdict",
-    description="Append-only: every decision on a model, with each criterion's value beside its threshold.",
+    description="Whether each trained model may be used, and why: every criterion's value beside its threshold. "
+    "Append-only.",
     columns=(
         column("verdict_id", "string", "Unique id of the decision."),
         column("model_name", "string", "Registered name of the model."),
@@ -259,7 +262,8 @@ TRAINING_PATIENTS = Table(
 
 CHAMPION_HISTORY = Table(
     name="champion_history",
-    description="Append-only: every move of the champion alias, with who moved it and why.",
+    description="Which model has been in use (the champion) since when: each change, with who made it and why. "
+    "Append-only.",
     columns=(
         column("move_id", "string", "Unique id of the move."),
         column("action", "string", "promotion or rollback."),

@@ -9,7 +9,10 @@ from healthcare_assets.environments import PROJECT_ROOT
 from healthcare_assets_tests.bench import scaling
 from healthcare_assets_tests.bench.__main__ import tables
 
-DOCUMENTS = (PROJECT_ROOT / "README.md", *(PROJECT_ROOT / "docs" / f"{name}.md" for name in ("model", "monitoring")))
+DOCUMENTS = (
+    PROJECT_ROOT / "README.md",
+    *(PROJECT_ROOT / "docs" / f"{name}.md" for name in ("model", "monitoring", "explanation/engine-neutral")),
+)
 _MARKED = re.compile(r"(<!-- measured: (?P<part>[a-z_]+) -->\n).*?(<!-- end of measured -->)", re.DOTALL)
 
 

@@ -2,7 +2,7 @@
 
 import ast
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 from healthcare_assets import errors
@@ -13,40 +13,48 @@ from healthcare_assets.domain.tables import TABLES
 from healthcare_assets.environments import PROJECT_ROOT
 from healthcare_assets.errors import HealthcareError
 from healthcare_assets.policy import POLICY
+from healthcare_assets_tests.documents.pages import page, table
+from healthcare_assets_tests.documents.reference_checks import alerts, checks
+from healthcare_assets_tests.documents.reference_settings import settings
 
 FOLDER = PROJECT_ROOT / "docs" / "reference"
-_MADE = "<!-- Made by `make reference` from the code. -->"
 _PACKAGES = ("healthcare_assets", "databricks_steps")
 
 
 def documents() -> dict[str, str]:
     """The pages by file name."""
-    return {"tables.md": _tables(), "checks.md": _checks(), "errors.md": _errors()}
+    return {
+        "tables.md": _tables(),
+        "checks.md": checks(),
+        "alerts.md": alerts(),
+        "errors.md": _errors(),
+        "settings.md": settings(),
+    }
 
 
 def _tables() -> str:
-    listed = _table(
+    listed = table(
         ("table", "what it is", "kept (days)"),
         (
-            (f"[{name}](#{name})", table.description, str(days_kept(table, POLICY.retention)))
-            for name, table in TABLES.items()
+            (f"[{name}](#{name})", one.description, str(days_kept(one, POLICY.retention)))
+            for name, one in TABLES.items()
         ),
     )
-    sections = "\n".join(_section(table) for table in TABLES.values())
-    return _page(
+    sections = "\n".join(_section(one) for one in TABLES.values())
+    return page(
         "Tables",
         "Every Delta table of the lakehouse, with its columns. A daily table is partitioned by `partition_date`.",
         f"{listed}\n{sections}",
     )
 
 
-def _section(table: Table) -> str:
-    key = ", ".join((*table.key, PARTITION_COLUMN) if table.daily else table.key)
+def _section(one: Table) -> str:
+    key = ", ".join((*one.key, PARTITION_COLUMN) if one.daily else one.key)
     rows = (
-        (f"`{c.name}`", _type(c), "yes" if c.nullable else "", c.description, told_origin(table.name, c.name))
-        for c in table.columns
+        (f"`{c.name}`", _type(c), "yes" if c.nullable else "", c.description, told_origin(one.name, c.name))
+        for c in one.columns
     )
-    return f"\n## {table.name}\n\n{table.description} One row for each: {key}.\n\n" + _table(
+    return f"\n## {one.name}\n\n{one.description} One row for each: {key}.\n\n" + table(
         ("column", "type", "may be null", "meaning", "made from"), rows
     )
 
@@ -57,28 +65,6 @@ def _type(column: Column) -> str:
     return "list of strings" if column.type == "strings" else column.type
 
 
-def _checks() -> str:
-    from healthcare_assets.definitions import defs
-
-    graph = defs().resolve_asset_graph()
-    specs = [graph.get_check_spec(key) for key in graph.asset_check_keys]
-    rows = sorted(
-        (
-            spec.asset_key.to_user_string(),
-            f"`{spec.name}`",
-            spec.description or "",
-            "stops what follows" if spec.blocking else "asks for attention",
-        )
-        for spec in specs
-    )
-    return _page(
-        "Checks",
-        "What is checked of each asset. Every check that fails is told once to whom `HEALTHCARE_ALERT_URLS` names, and "
-        "once more when it is well again; so is every job that fails.",
-        _table(("asset", "check", "what it says", "when it fails"), rows),
-    )
-
-
 def _errors() -> str:
     sections = []
     for kind in HealthcareError.__subclasses__():
@@ -86,9 +72,9 @@ def _errors() -> str:
             continue
         rows = sorted(set(_sentences_of(kind.__name__)))
         words = re.sub(r"(?<!^)(?=[A-Z])", " ", kind.__name__.removesuffix("Error")).capitalize()
-        said = _table(("what it says", "module"), rows)
+        said = table(("what it says", "module"), rows)
         sections.append(f"## {words}\n\n{(kind.__doc__ or '').strip()}\n\n{said}")
-    return _page(
+    return page(
         "Errors",
         "What people are told when something is wrong: the cause, the place and the next step, in one sentence and "
         "without a stack trace. In braces stands what the moment fills in.",
@@ -140,16 +126,6 @@ def _placeholder(node: ast.expr) -> str:
             return _placeholder(inner)
         case _:
             return "…"
-
-
-def _page(title: str, intro: str, body: str) -> str:
-    return f"{_MADE}\n\n# {title}\n\n{intro}\n\n{body}".rstrip() + "\n"
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = ["| " + " | ".join(cells) + " |" for cells in (head, ["---"] * len(head))]
-    lines += ["| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in row) + " |" for row in rows]
-    return "\n".join(lines) + "\n"
 
 
 def main(folder: Path = FOLDER) -> None:

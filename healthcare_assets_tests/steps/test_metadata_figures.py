@@ -20,12 +20,12 @@ from healthcare_assets.steps.report import AssetReport, Markdown
 from healthcare_assets.steps.running import run_step
 from healthcare_assets.steps.runtime import Runtime
 from healthcare_assets_tests.browser import chromium, needs_chromium, opened
-from healthcare_assets_tests.documents.screenshots import dagster_ui
 from healthcare_assets_tests.domain.test_figures import MOST, texts
 from healthcare_assets_tests.runtimes import runtime_at
 from healthcare_assets_tests.steps.care_days import predicted, prediction
 from healthcare_assets_tests.steps.members import rows_of
 from healthcare_assets_tests.steps.site_home import DECEMBER, MEMBERS, NOVEMBER, priced_month, write
+from healthcare_assets_tests.ui.server import dagster_ui
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

@@ -26,6 +26,9 @@ _ROOT = Path(__file__).parents[2]
 _ENVIRONMENT = Path(sys.prefix) / "share" / "emulator"
 _OF_THE_MACHINE = ("HOME", "JAVA_HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PATH", "TMPDIR", "USER")
 """What a job sees of the environment of the tests. A cluster does not have the variables of whoever submits."""
+_OF_THE_PROCESSOR = "OPENBLAS_"
+"""Which of its kernels linear algebra uses: another one's last bit is another, so a machine that says so says it to
+all of its processes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,7 +190,11 @@ def running_workspace(folder: Path, *, job_environment: Mapping[str, str]) -> It
     folder = folder.resolve()
     data = folder / "data"
     _make_volumes(folder, data)
-    machine = {name: os.environ[name] for name in _OF_THE_MACHINE if name in os.environ}
+    machine = {
+        name: value
+        for name, value in os.environ.items()
+        if name in _OF_THE_MACHINE or name.startswith(_OF_THE_PROCESSOR)
+    }
     settings = folder / "settings.json"
     settings.write_text(
         json.dumps(

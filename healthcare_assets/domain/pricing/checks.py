@@ -25,7 +25,8 @@ def relativities_allowed(rows: Rows, *, law: RatingLaw) -> CheckOutcome:
         found += [f"age: {fault}" for fault in faults(by_dimension["age"], rules=law.rules)]
         found += _tobacco(by_dimension["tobacco"], law)
         found += _family(by_dimension["family"], law)
-    good = f"All {len(rows)} relativities are within the law ({law.state or 'federal default'}, {law.curve.name})."
+    which = law.curve.name if law.state is None else f"{law.state}, {law.curve.name}"
+    good = f"All {len(rows)} relativities are within the law ({which})."
     bad = f"Relativities break the law ({'; '.join(found)}): use none of the month's factors, and look for what "
     return CheckOutcome(
         name="relativities_allowed",
