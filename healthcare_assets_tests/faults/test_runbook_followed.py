@@ -282,6 +282,13 @@ def _maintenance(on_call: OnCall) -> None:
     on_call.finds("two days").follows("`maintenance: run`")
 
 
+def _a_month(on_call: OnCall) -> None:
+    on_call.finds("two days").follows("`monthly_insight: run`")
+    month = pl.read_delta(str(on_call.table("pricing_factors")))["partition_date"].unique().to_list()
+    assert [day.isoformat() for day in month] == [f"{FIRST[:8]}01"]
+    assert on_call.table("population_health").is_dir()
+
+
 STATES: dict[str, Callable[[OnCall], None]] = {
     "A day again": _a_day_again,
     "Several days again": _several_days_again,
@@ -293,6 +300,7 @@ STATES: dict[str, Callable[[OnCall], None]] = {
     "`drift_report: prediction_volume`": _low_volume,
     "`audit_trail: audit_chain_whole`": _audit,
     "`maintenance: run`": _maintenance,
+    "`monthly_insight: run`": _a_month,
     "The disk is full": _full_disk,
     "The folder cannot be written to": _closed_disk,
     "A file of a table is damaged": _damaged_files,

@@ -99,7 +99,10 @@ def test_the_patient_leaves_every_table_and_nobody_else_does(tmp_path: Path, lak
     assert report.metadata["exports_deleted"] == 1
 
 
-_UNTOUCHED = {"governance_verdict", "champion_history", "drift_report", "model_performance"}
+_UNTOUCHED = {
+    *("governance_verdict", "champion_history", "drift_report", "model_performance"),
+    *("pricing_factors", "population_health"),
+}
 
 
 def test_no_file_of_any_version_names_the_patient_any_more(tmp_path: Path) -> None:
