@@ -77,7 +77,6 @@ def serving_endpoint(environment: Environment) -> Json:
     """The endpoint with a version of the model behind it."""
     settings = endpoint_settings(environment.name)
     model = f"${{var.catalog}}.{required_workspace(environment).schema}.{environment.model_name}{SERVABLE}"
-    tags = [{"key": key, "value": value} for key, value in cost_tags(environment, "daily").items()]
     return {
         "name": endpoint_name(environment.name),
         "config": {
@@ -92,7 +91,7 @@ def serving_endpoint(environment: Environment) -> Json:
             ],
             "traffic_config": {"routes": [{"served_model_name": "champion", "traffic_percentage": 100}]},
         },
-        "tags": [tag | {"value": "serving"} if tag["key"] == "workload" else tag for tag in tags],
+        "tags": _bill(environment, "serving"),
     }
 
 
@@ -106,7 +105,6 @@ def _volumes(environment: Environment, schema: Json, kept: Json) -> Json:
 
 def _warehouse(environment: Environment) -> Json:
     """What answers the dashboard's queries: nothing is paid for as long as nobody opens it."""
-    tags = [{"key": key, "value": value} for key, value in cost_tags(environment, "daily").items()]
     return {
         "name": f"{PROJECT}-{environment.name}-dashboard",
         "cluster_size": "2X-Small",
@@ -115,10 +113,14 @@ def _warehouse(environment: Environment) -> Json:
         "auto_stop_mins": 10,
         "enable_serverless_compute": True,
         "warehouse_type": "PRO",
-        "tags": {
-            "custom_tags": [tag | {"value": "dashboard"} if tag["key"] == "workload" else tag for tag in tags],
-        },
+        "tags": {"custom_tags": _bill(environment, "dashboard")},
     }
+
+
+def _bill(environment: Environment, workload: str) -> list[Json]:
+    """What the bill of something that runs no steps is split by."""
+    tags = cost_tags(environment, "daily") | {"workload": workload}
+    return [{"key": key, "value": value} for key, value in tags.items()]
 
 
 def _clusters(environment: Environment) -> Json:
