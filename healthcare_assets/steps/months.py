@@ -27,6 +27,12 @@ def of_month(runtime: Runtime, table: Table, month: date) -> Frame:
     return runtime.lakehouse.scan(table).filter(partition >= nw.lit(month), partition <= nw.lit(last_of_month(month)))
 
 
+def rows_of_month(runtime: Runtime, table: Table, month: date) -> list[dict[str, Any]]:
+    """The rows of a monthly table."""
+    rows: list[dict[str, Any]] = runtime.lakehouse.collect(runtime.lakehouse.scan(table, day=month)).to_pylist()
+    return rows
+
+
 def newest_of_month(runtime: Runtime, table: Table, month: date, keys: KeyRange, *, names: Sequence[str]) -> Frame:
     """Of a daily table with a row a patient: some columns of each patient's newest row of the month."""
     rows = keys.of(of_month(runtime, table, month)).select("patient_key", PARTITION_COLUMN, *names)

@@ -12,6 +12,7 @@ from healthcare_assets.domain.figures.population import Rows, cell_figures, tren
 from healthcare_assets.domain.month import month_before
 from healthcare_assets.domain.population.cells import Cell, Sums, summed, sums_by_cell
 from healthcare_assets.domain.population.health import (
+    CHANGES,
     cell_of,
     no_small_cell_published,
     population_health,
@@ -20,13 +21,11 @@ from healthcare_assets.domain.population.health import (
 from healthcare_assets.domain.population.tables import POPULATION_HEALTH
 from healthcare_assets.domain.tables import PREDICTIONS, SILVER_PATIENTS
 from healthcare_assets.resources.arrow_types import arrow_schema
-from healthcare_assets.steps.months import everybody, newest_of_month, of_month, patients_with_cost
+from healthcare_assets.steps.months import everybody, newest_of_month, of_month, patients_with_cost, rows_of_month
 from healthcare_assets.steps.pictures import numbers, shown
 from healthcare_assets.steps.report import AssetReport, Markdown, StepReport
 from healthcare_assets.steps.runtime import Runtime, counts, ranges_of
 
-_FOLLOWED = ("members", "mean_predicted_charges", "mean_risk_score", "high_risk_share", "mean_cost")
-"""What of everybody can be followed from month to month."""
 _PREDICTED = ("predicted_charges", "risk_score", "high_risk_patient")
 
 
@@ -50,7 +49,7 @@ def run(runtime: Runtime, month: date) -> StepReport:
             metadata={
                 "population": Markdown(summary(cells)),
                 **shown(_figures(published, over_months=everybody(runtime, upto=month))),
-                **numbers(whole(published) or {}, _FOLLOWED),
+                **numbers(whole(published) or {}, CHANGES),
                 "cells_withheld": sum(row["suppressed"] for row in cells),
                 "compared_with": str(month_before(month)) if before else "nothing: the month before is not there",
             },
@@ -69,9 +68,7 @@ def _figures(published: Rows, *, over_months: Rows) -> dict[str, Figure]:
 
 
 def _published(runtime: Runtime, month: date) -> Sequence[dict[str, Any]]:
-    lakehouse = runtime.lakehouse
-    rows: list[dict[str, Any]] = lakehouse.collect(lakehouse.scan(POPULATION_HEALTH, day=month)).to_pylist()
-    return sorted(rows, key=cell_of)
+    return sorted(rows_of_month(runtime, POPULATION_HEALTH, month), key=cell_of)
 
 
 def _sums(runtime: Runtime, month: date) -> dict[Cell, Sums]:

@@ -18,7 +18,7 @@ from healthcare_assets.domain.pricing.tables import PRICING_FACTORS
 from healthcare_assets.domain.tables import REGIONS, SILVER_PATIENTS
 from healthcare_assets.resources.arrow_types import arrow_schema
 from healthcare_assets.resources.rating import rating_law_of
-from healthcare_assets.steps.months import of_month, patients_with_cost
+from healthcare_assets.steps.months import of_month, patients_with_cost, rows_of_month
 from healthcare_assets.steps.pictures import numbers, shown, told
 from healthcare_assets.steps.report import AssetReport, Markdown, MetadataEntry, StepReport
 from healthcare_assets.steps.runtime import Runtime, counts, ranges_of
@@ -35,8 +35,8 @@ def run(runtime: Runtime, month: date) -> StepReport:
     rows = lakehouse.replace_day(PRICING_FACTORS, month, lakehouse.from_batches([batch], columns=columns))
     written = lakehouse.scan(PRICING_FACTORS, day=month)
     nulls = counts(lakehouse, checks.null_counts(PRICING_FACTORS, written))
-    held = in_order(lakehouse.collect(written).to_pylist())
-    before = lakehouse.collect(lakehouse.scan(PRICING_FACTORS, day=month_before(month))).to_pylist()
+    held = in_order(rows_of_month(runtime, PRICING_FACTORS, month))
+    before = rows_of_month(runtime, PRICING_FACTORS, month_before(month))
     patients, members = int(found.patients.sum()), int(found.members.sum())
     needed = book(found, rules=rules).full_credibility
     return (

@@ -12,7 +12,7 @@ from healthcare_assets.domain.pricing.tables import PRICING_FACTORS
 from healthcare_assets.domain.site.population import population_page
 from healthcare_assets.domain.site.pricing import pricing_page
 from healthcare_assets.resources.rating import rating_law_of
-from healthcare_assets.steps.months import everybody
+from healthcare_assets.steps.months import everybody, rows_of_month
 from healthcare_assets.steps.runtime import Runtime
 
 Rows = list[dict[str, Any]]
@@ -47,10 +47,4 @@ def _newest(runtime: Runtime, table: Table, month: date | None) -> tuple[Rows, R
     """The rows of the month and of the one before it."""
     if month is None:
         return [], []
-    rows, before = (_rows(runtime, table, each) for each in (month, month_before(month)))
-    return rows, before
-
-
-def _rows(runtime: Runtime, table: Table, month: date) -> Rows:
-    rows: Rows = runtime.lakehouse.collect(runtime.lakehouse.scan(table, day=month)).to_pylist()
-    return rows
+    return rows_of_month(runtime, table, month), rows_of_month(runtime, table, month_before(month))
