@@ -28,6 +28,9 @@ CELLS_AT_MOST = 25_000_000
 _AXES = ("age", "children", "bmi")
 _TYPICAL = {"age": 40, "sex": 0, "region": 0, "bmi": 27.0, "smoker": 0, "children": 1}
 
+_LIMITS = (*(limit for _, limit in BMI_BANDS), float(np.nextafter(BMI_BANDS[-1][1], np.inf)))
+"""The least BMIs of the categories, and the least over the last limit, where obesity counts."""
+
 
 class NotATableError(Exception):
     """The model is no table over the attributes, or too large a one; says why."""
@@ -61,7 +64,7 @@ def tree_table(pipeline: "Pipeline") -> TreeTable:
     """The pipeline's ensemble as a table. NotATableError, with the reason, when it is none."""
     parts = _ensembles(pipeline.steps[-1][1])
     column = _bmi_column(pipeline)
-    bmi_from = _bmi_boundaries(parts, column)
+    bmi_from = _bmi_boundaries(pipeline, parts, column)
     axes = {
         "age": np.arange(POLICY.ranges.age_years[1] + 1, dtype=np.float64),
         "children": np.arange(POLICY.ranges.children[1] + 1, dtype=np.float64),
@@ -160,16 +163,11 @@ def _span(chosen: "NDArray[np.bool_]") -> slice:
 
 def _merged(regimes: Sequence[_Regime], parts: Sequence[Ensemble], name: str) -> Integers:
     """The cell of each value of the attribute: neighbours whom no tree anywhere tells apart share one."""
-    tested: dict[tuple[int, bool], set[float]] = {}
-    for ensemble in parts:
-        for tree in ensemble.trees:
-            for column, threshold in zip(tree.column, tree.threshold.tolist(), strict=True):
-                tested.setdefault((column, ensemble.single), set()).add(threshold)
     parted: NDArray[np.bool_] = np.zeros(len(regimes[0].columns[name]) - 1, dtype=np.bool_)
-    for regime, ((column, single), thresholds) in product(regimes, tested.items()):
-        if column >= 0 and regime.attribute[column] == name:
+    for regime, ((column, single), thresholds) in product(regimes, _tested(parts).items()):
+        if regime.attribute[column] == name:
             place = np.searchsorted(
-                np.sort(list(thresholds)), _as_compared(regime.columns[name][:, column], single=single), side="left"
+                thresholds, _as_compared(regime.columns[name][:, column], single=single), side="left"
             )
             parted |= place[1:] != place[:-1]
     return np.concatenate([[0], np.cumsum(parted)]).astype(np.int64)
@@ -185,14 +183,48 @@ def _bmi_column(pipeline: "Pipeline") -> int:
     return int(same[0])
 
 
-def _bmi_boundaries(parts: Sequence[Ensemble], column: int) -> Floats:
-    """Ascending: the least BMIs that a threshold, or the formula of a feature, tells from those below."""
-    found = {limit for _, limit in BMI_BANDS} | {float(np.nextafter(BMI_BANDS[-1][1], np.inf))}
+def _tested(parts: Sequence[Ensemble]) -> dict[tuple[int, bool], Floats]:
+    """By column, and whether it is rounded first, the thresholds that it is compared with anywhere, ascending."""
+    found: dict[tuple[int, bool], set[float]] = {}
     for ensemble in parts:
         for tree in ensemble.trees:
-            at = tree.threshold[np.asarray(tree.column) == column]
-            found.update(_first_above(at, single=ensemble.single).tolist())
-    return np.array(sorted(found))
+            for column, threshold in zip(tree.column, tree.threshold.tolist(), strict=True):
+                if column >= 0:
+                    found.setdefault((column, ensemble.single), set()).add(threshold)
+    return {key: np.array(sorted(thresholds)) for key, thresholds in found.items()}
+
+
+def _bmi_boundaries(pipeline: "Pipeline", parts: Sequence[Ensemble], column: int) -> Floats:
+    """Ascending: the least BMIs that a threshold, or the formula of a feature, tells from those below."""
+    found, others = set(_LIMITS), {}
+    for (tested, single), thresholds in _tested(parts).items():
+        if tested == column:
+            found.update(_first_above(thresholds, single=single).tolist())
+        else:
+            others[tested, single] = thresholds
+    return np.array(sorted(found.union(_passed_by_formula(pipeline, others))))
+
+
+def _passed_by_formula(pipeline: "Pipeline", tested: dict[tuple[int, bool], Floats]) -> Iterator[float]:
+    """The least BMIs at which a feature that is made of the BMI passes a threshold.
+
+    By halving, within a category and for smokers and others, where such a feature rises or falls all the way.
+    """
+    lowest, highest = POLICY.ranges.bmi
+    for smoker, (first, behind) in product((0, 1), pairwise([lowest, *_LIMITS, float(np.nextafter(highest, np.inf))])):
+        typical = {name: [value] for name, value in {**_TYPICAL, "smoker": smoker}.items()}
+        last = float(np.nextafter(behind, -np.inf))
+        ends = _transformed(pipeline, grid(**{**typical, "bmi": [first, last]}))
+        for (column, single), thresholds in tested.items():
+            begins, ends_at = _as_compared(ends[:, column], single=single)
+            crossed = thresholds[(begins <= thresholds) != (ends_at <= thresholds)]
+            below, above = np.full(len(crossed), first), np.full(len(crossed), last)
+            while (np.nextafter(below, np.inf) < above).any():
+                middle = below + (above - below) / 2
+                values = _transformed(pipeline, grid(**{**typical, "bmi": middle}))[:, column]
+                as_first = (_as_compared(values, single=single) <= crossed) == (begins <= crossed)
+                below, above = np.where(as_first, middle, below), np.where(as_first, above, middle)
+            yield from above.tolist()
 
 
 def _first_above(thresholds: Floats, *, single: bool) -> Floats:
@@ -207,9 +239,8 @@ def _first_above(thresholds: Floats, *, single: bool) -> Floats:
 
 
 def _regimes(bmi_from: Floats) -> list[slice]:
-    """The runs of BMI cells within which no feature but the BMI changes."""
-    limits = [limit for _, limit in BMI_BANDS] + [float(np.nextafter(BMI_BANDS[-1][1], np.inf))]
-    starts = [0, *(int(np.searchsorted(bmi_from, limit)) + 1 for limit in limits), len(bmi_from) + 1]
+    """The runs of BMI cells within which no feature jumps: each rises or falls with the BMI all the way, or stays."""
+    starts = [0, *(int(np.searchsorted(bmi_from, limit)) + 1 for limit in _LIMITS), len(bmi_from) + 1]
     return [slice(start, stop) for start, stop in pairwise(starts)]
 
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import RegressorMixin
 from sklearn.compose import ColumnTransformer
-from sklearn.ensemble import GradientBoostingRegressor, HistGradientBoostingRegressor
+from sklearn.ensemble import GradientBoostingRegressor, HistGradientBoostingRegressor, RandomForestRegressor
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
@@ -188,6 +188,18 @@ def _age_times_bmi(frame: pd.DataFrame) -> Any:
     return frame[["age"]].to_numpy() * frame[["bmi"]].to_numpy()
 
 
+def _made_of_the_bmi() -> Steps:
+    """Features that follow from the BMI, of everybody or of smokers alone, beside the BMI itself."""
+    numbers = ("numbers", "passthrough", ["bmi", "age", "children"])
+    made = ("made", FunctionTransformer(_over_30_and_of_smokers), ["bmi", "smoker"])
+    return [("columns", ColumnTransformer([numbers, made]))]
+
+
+def _over_30_and_of_smokers(frame: pd.DataFrame) -> Any:
+    bmi, smoker = frame["bmi"].to_numpy(dtype=np.float64), frame["smoker"].to_numpy(dtype=np.float64)
+    return np.stack([np.maximum(bmi - 30.0, 0.0), 100.0 - bmi * smoker], axis=1)
+
+
 def _no_bmi() -> Steps:
     return [("columns", ColumnTransformer([("numbers", "passthrough", ["age", "smoker"])]))]
 
@@ -213,6 +225,23 @@ def test_what_is_no_table_is_left_out_with_the_reason(candidate: Candidate, reas
 def test_boosting_of_every_loss_that_charges_are_fitted_with_is_compiled(loss: str) -> None:
     found = _compilation(_candidate(HistGradientBoostingRegressor(max_iter=20, loss=loss)))
     assert found.difference == 0.0
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        HistGradientBoostingRegressor(max_iter=20),
+        GradientBoostingRegressor(n_estimators=20),
+        RandomForestRegressor(n_estimators=5, random_state=1),
+    ],
+)
+def test_a_feature_that_is_made_of_the_bmi_is_compiled(estimator: RegressorMixin) -> None:
+    candidate = _candidate(estimator, _made_of_the_bmi)
+    pipeline = pipeline_of(candidate, seed=1).fit(design_frame(_population()), _population()["charges"])
+    found = compile_pipeline(pipeline, _population())
+    assert found.model is not None, found.kind
+    people = _anybody(20_000)
+    assert np.array_equal(found.model.predict(people), _by_pipeline(pipeline, people))
 
 
 def test_a_form_that_predicts_something_else_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -257,4 +257,4 @@ def test_the_label_and_undeclared_features_are_named() -> None:
     leaks = undeclared_features(["age", LABEL, "patient_key", "bmi", "charges_log"])
     assert [leak.feature for leak in leaks] == [LABEL, "patient_key", "charges_log"]
     assert leaks[0].detail == "charges is the label, which no model may be given."
-    assert leaks[1].detail == "patient_key is not one of the 12 declared model features."
+    assert leaks[1].detail == f"patient_key is not one of the {len(MODEL_FEATURES)} declared model features."
