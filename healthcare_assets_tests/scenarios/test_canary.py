@@ -138,7 +138,7 @@ def _open_the_ui(canary: Canary) -> None:
     [command] = re.findall(r"^\t@\$\(BIN\)/(dagster dev .*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
     with serving(receive) as alerts, refusing() as port:
         url = f"json://{SECRET}:{SECRET}@127.0.0.1:{alerts}/{SECRET}"
-        words = command.replace(" 3000", f" {port}").split()
+        words = command.replace("$(DEV_PORT)", str(port)).split()
         program = str(Path(sys.executable).with_name(words[0]))
         variables = {**canary.variables, "HEALTHCARE_ALERT_URLS": url}
         with running([program, *words[1:]], variables=variables, said=canary.said("dev")):
