@@ -120,12 +120,13 @@ class TestInDagsterS:
             url = f"{address}/assets/pricing_factors?view=partitions&partition=2026-01-01"
             page: Page = opened(browser, url).page
             page.get_by_text("Show Markdown").nth(1).click(timeout=60_000)
-            seen: list[Any] = (
-                page.get_by_role("dialog")
-                .locator("img")
-                .evaluate_all(
-                    "found => found.map(img => [img.complete, img.naturalWidth > 300, img.width > 300, img.alt])"
-                )
+            pictures = page.get_by_role("dialog").locator("img")
+            pictures.first.wait_for(timeout=60_000)
+            seen: list[Any] = pictures.evaluate_all(
+                """found => Promise.all(found.map(async img => {
+                    await img.decode();
+                    return [img.complete, img.naturalWidth > 300, img.width > 300, img.alt];
+                }))"""
             )
         assert [each[:3] for each in seen] == [[True, True, True]]
         assert seen[0][3].startswith("Expected cost of a member by rating area. A dot with its interval for each.")
