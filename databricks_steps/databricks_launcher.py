@@ -66,6 +66,8 @@ class DatabricksStepLauncher:
 
         Raises dg.Failure, as `launch`.
         """
+        if OPERATIONS[operation].alone:
+            _check_alone(context)
         with telling():
             environment = environment_from(self.variables)
             order = Order(
@@ -104,6 +106,19 @@ class DatabricksStepLauncher:
         finally:
             following.clean(launch.folder)
             _sweep(following, workspace, environment)
+
+
+def _check_alone(context: dg.OpExecutionContext) -> None:
+    """What another run writes meanwhile would bring back what goes. dg.Failure while one is in progress."""
+    statuses = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+    under_way = context.instance.get_runs(dg.RunsFilter(statuses=statuses))
+    others = sorted(run.job_name for run in under_way if run.run_id != context.run.run_id)
+    if others:
+        raise dg.Failure(
+            f"Other runs are in progress ({', '.join(others)}): wait until they have ended, terminate in the UI one "
+            "whose process has died, and run this again.",
+            allow_retries=False,
+        )
 
 
 def _sweep(following: Following, workspace: Workspace, environment: Environment) -> None:

@@ -177,6 +177,8 @@ class TestInABrowser:
             with chromium() as browser:
                 seen = opened(browser, address)
                 seen.page.get_by_role("heading", name="Patients at high risk").wait_for(timeout=60_000)
-                assert seen.page.locator("img").count() == 4
+                images = seen.page.locator("img")
+                images.nth(3).wait_for(timeout=60_000)
+                assert images.count() == 4
                 assert seen.faults == []
                 assert [url for url in seen.requests if not url.startswith((address, "data:", "blob:"))] == []

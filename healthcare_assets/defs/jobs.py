@@ -78,7 +78,6 @@ def rollback_champion() -> None:
 
 @dg.op(description="Erases the patients whom the files in the folder of requests name, and records that it did so.")
 def erase(context: dg.OpExecutionContext, config: Asked, steps: dg.ResourceParam[StepLauncher]) -> None:
-    _alone(context)
     steps.operate(context, "erase_patients", who=config.who, why=config.why)
 
 
@@ -92,7 +91,6 @@ def erase_patients() -> None:
 
 @dg.op(description="Re-keys every table with a new key on top of the pseudonyms, and records that it did so.")
 def re_key(context: dg.OpExecutionContext, config: Asked, steps: dg.ResourceParam[StepLauncher]) -> None:
-    _alone(context)
     steps.operate(context, "rotate_pseudonym_key", who=config.who, why=config.why)
 
 
@@ -102,14 +100,3 @@ def re_key(context: dg.OpExecutionContext, config: Asked, steps: dg.ResourcePara
 )
 def rotate_pseudonym_key() -> None:
     re_key()
-
-
-def _alone(context: dg.OpExecutionContext) -> None:
-    """What another run writes meanwhile would bring back what goes. dg.Failure while one is in progress."""
-    under_way = context.instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
-    others = sorted(run.job_name for run in under_way if run.run_id != context.run.run_id)
-    if others:
-        raise dg.Failure(
-            f"Other runs are in progress ({', '.join(others)}): wait until they have ended, and run this again.",
-            allow_retries=False,
-        )

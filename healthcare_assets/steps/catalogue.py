@@ -124,13 +124,15 @@ class Operation:
     module: str
     title: str
     """How a sentence about it begins."""
+    alone: bool = True
+    """Whether no step may be under way meanwhile."""
     workload: Workload = "training"
 
 
 OPERATIONS: Mapping[str, Operation] = {
     operation.name: operation
     for operation in (
-        Operation(name="roll_back", module="healthcare_assets.steps.champion", title="A rollback"),
+        Operation(name="roll_back", module="healthcare_assets.steps.champion", title="A rollback", alone=False),
         Operation(
             name="rotate_pseudonym_key", module="healthcare_assets.steps.rotation", title="A rotation of the key"
         ),

@@ -12,6 +12,7 @@ from deltalake import DeltaTable
 
 from healthcare_assets.definitions import defs
 from healthcare_assets.domain.tables import SILVER_PATIENTS
+from healthcare_assets.resources.at_work import beside_others
 from healthcare_assets.resources.audit_rows import entries
 from healthcare_assets_tests.steps.members import members_runtime, rows_of, run_days, write_members
 
@@ -64,22 +65,24 @@ def test_every_patient_gets_another_pseudonym(home: Path) -> None:
 
 
 @pytest.mark.parametrize(("job", "op"), [("erase_patients", "erase"), ("rotate_pseudonym_key", "re_key")])
-def test_while_another_run_is_in_progress_they_wait_for_a_person(home: Path, job: str, op: str) -> None:
+def test_while_a_step_is_under_way_they_wait_for_a_person(home: Path, job: str, op: str) -> None:
     before = _patients(home)
-    with dg.DagsterInstance.ephemeral() as instance:
-        instance.create_run_for_job(defs().resolve_job_def("daily_scoring"), status=dg.DagsterRunStatus.STARTED)
-        ran = (
-            defs()
-            .resolve_job_def(job)
-            .execute_in_process(run_config=_asked(op), instance=instance, raise_on_error=False)
-        )
+    with beside_others(home, waits=lambda: None):
+        ran = defs().resolve_job_def(job).execute_in_process(run_config=_asked(op), raise_on_error=False)
     [failure] = [event for event in ran.all_events if event.is_step_failure]
     said = failure.step_failure_data.user_failure_data
     assert said is not None
-    assert said.description == (
-        "Other runs are in progress (daily_scoring): wait until they have ended, and run this again."
-    )
+    assert said.description == (f"Others are at work on the tables in {home}: run this again when they have ended.")
     assert _patients(home) == before
+
+
+def test_a_run_that_was_killed_and_is_still_in_progress_to_dagster_hinders_nobody(home: Path) -> None:
+    before = _patients(home)
+    job = defs().resolve_job_def("rotate_pseudonym_key")
+    with dg.DagsterInstance.ephemeral() as instance:
+        instance.create_run_for_job(job, run_config=_asked("re_key"), status=dg.DagsterRunStatus.STARTED)
+        assert job.execute_in_process(run_config=_asked("re_key"), instance=instance).success
+    assert len(_patients(home) - before) == 2
 
 
 def test_the_job_that_looks_after_tables_verifies_the_trail_last(home: Path) -> None:

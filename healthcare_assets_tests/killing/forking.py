@@ -26,6 +26,9 @@ from healthcare_assets_tests.killing.moments import Moment, Seen, Watch
 Run = tuple[str, str | None]
 """A job and its day."""
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+_ASKED = {"who": "Grace Hopper", "why": "request 4711"}
+_OPS = {"erase_patients": "erase", "rotate_pseudonym_key": "re_key"}
+"""By job: the op that goes on record with who asked for it."""
 _WATCHED = ("lakehouse", "mlflow")
 _THREADED = ("polars", "deltalake")
 
@@ -48,6 +51,8 @@ class Order:
     look_after: bool = False
     since: dict[str, int] | None = None
     """By table: the version after which every version is looked at; None: the newest, then all after those."""
+    newest_only: bool = False
+    """Look at no other versions: the jobs delete what those consist of."""
     small_files: bool = False
     """Write days in files of some hundred rows, which maintenance then compacts."""
     vacuum: bool = False
@@ -183,7 +188,7 @@ def _done(order: Order, moment: Moment | None) -> dict[str, Any]:
     home, since = Path(order.home), order.since
     if order.look_before:
         answer["before"] = _looked(home, order.since)
-        if since is None:
+        if since is None and not order.newest_only:
             since = {name: max(map(int, versions)) for name, versions in answer["before"]["tables"].items()}
     if order.runs:
         prepare(settings_from())
@@ -219,8 +224,13 @@ def _ran(definitions: Any, instance: Any, job: str, day: str | None, *, resume: 
     from healthcare_assets.walkthrough import _failure
 
     selection = _left_to_do(definitions, instance, job, day) if resume else None
+    asked = {"ops": {_OPS[job]: {"config": _ASKED}}} if job in _OPS else {}
     result = definitions.resolve_job_def(job).execute_in_process(
-        instance=instance, partition_key=day, run_config=_QUIET, asset_selection=selection, raise_on_error=False
+        instance=instance,
+        partition_key=day,
+        run_config={**_QUIET, **asked},
+        asset_selection=selection,
+        raise_on_error=False,
     )
     return None if result.success else f"{job} of {day}: {_failure(result, None)}"
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from healthcare_assets.steps.erasure import REQUESTS
 from healthcare_assets_tests.killing.forking import Order, Run
 from healthcare_assets_tests.killing.warm import Warm
 from healthcare_assets_tests.runtimes import KEY
@@ -35,6 +36,10 @@ class Job:
     begins_with: str
     runs: tuple[Run, ...]
     source: str = "delivered"
+    forgets: bool = False
+    """Whether it deletes what earlier versions of the tables consist of."""
+    nothing_left: str | None = None
+    """What a repetition says when the killed one had come to its end."""
 
 
 def _scored(*days: str) -> tuple[Run, ...]:
@@ -49,6 +54,15 @@ JOBS: Mapping[str, Job] = {
     "training": Job(begins_with="two days", runs=(("training", None),)),
     "backfill": Job(begins_with="champion", runs=_scored(*DAYS[1:4])),
     "maintenance": Job(begins_with="many files", runs=(("maintenance", None),)),
+    "erasure": Job(
+        begins_with="request", runs=(("erase_patients", None),), forgets=True, nothing_left="No request is in "
+    ),
+    "re-keying": Job(
+        begins_with="two days",
+        runs=(("rotate_pseudonym_key", None),),
+        forgets=True,
+        nothing_left="The next pseudonym key is in use already",
+    ),
 }
 
 
@@ -60,6 +74,8 @@ class _Home:
     runs: tuple[Run, ...]
     source: str = "delivered"
     small_files: bool = False
+    erasing: tuple[str, ...] = ()
+    """Ids of patients who ask to be erased."""
 
 
 _HOMES: Mapping[str, _Home] = {
@@ -70,6 +86,7 @@ _HOMES: Mapping[str, _Home] = {
         runs=(*_scored(*DAYS[:2]), ("daily_monitoring", DAYS[1])),
     ),
     "three days": _Home(of="two days", runs=_scored(DAYS[2])),
+    "request": _Home(of="two days", runs=(), erasing=("M7", "M300", "M900", "M1199")),
     "many files": _Home(of="two days", runs=_scored(DAYS[1]), source="corrected", small_files=True),
 }
 
@@ -94,6 +111,7 @@ class Homes:
             "HEALTHCARE_SOURCE": str(self._folder / source / "members-{date}.csv"),
             "HEALTHCARE_OUTCOMES": str(self._folder / source / "costs-{date}.csv"),
             "HEALTHCARE_PSEUDONYM_KEY": KEY,
+            "HEALTHCARE_PSEUDONYM_KEY_NEXT": f"{KEY}, and another",
             "TMPDIR": str(temporary),
         }
 
@@ -124,6 +142,9 @@ class Homes:
             raise RuntimeError(f"The home '{name}' could not be made: {answer}; see {self.home}.log.")
         if recipe.small_files:
             _age(self.home / "lakehouse")
+        if recipe.erasing:
+            (self.home / REQUESTS).mkdir()
+            (self.home / REQUESTS / "letter.txt").write_text("\n".join(recipe.erasing), encoding="utf-8")
         kept.parent.mkdir(exist_ok=True)
         self.home.rename(kept)
 

@@ -13,7 +13,7 @@ from healthcare_assets_tests.killing.trials import Trial, Trials
 from healthcare_assets_tests.killing.warm import Warm
 from healthcare_assets_tests.machine import leave_out
 
-JOBS = ("a day anew", "monitoring", "training", "backfill", "maintenance")
+JOBS = ("a day anew", "monitoring", "training", "backfill", "maintenance", "erasure", "re-keying")
 SEED = 1
 
 

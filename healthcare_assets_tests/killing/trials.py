@@ -121,10 +121,10 @@ class Trials:
                 look_before=True,
                 look_after=True,
                 vacuum=True,
-                since=expected.versions,
+                since=None if JOBS[trial.job].forgets else expected.versions,
             )
         )
-        if again["status"]:
+        if again["status"] and not _nothing_left(trial.job, again):
             return _faulty(f"it could not be run again: {again.get('failed') or again}; see {self._homes.home}.log")
         left, end = again["before"], again["after"]
         on_the_way = _of_another_order(trial.job, left, end)
@@ -147,6 +147,7 @@ class Trials:
             home=str(self._homes.home),
             variables=self._homes.variables(work.source),
             runs=list(work.runs),
+            newest_only=work.forgets,
             moment=None if moment is None else asdict(moment),
             seconds=max(seconds, _LEAST_SECONDS),
             **what,
@@ -155,6 +156,12 @@ class Trials:
 
 def _faulty(fault: str) -> Outcome:
     return Outcome(killed=True, when="between", rows=0, faults=(fault,))
+
+
+def _nothing_left(job: str, again: dict[str, Any]) -> bool:
+    """Whether the killed one had done everything, and its repetition says so."""
+    said = JOBS[job].nothing_left
+    return said is not None and said in (again.get("failed") or "")
 
 
 def _of_another_order(job: str, left: dict[str, Any], end: dict[str, Any]) -> set[tuple[str, str]]:

@@ -90,7 +90,7 @@ def test_a_day_is_materialised_by_hand_and_ends_well(page: "Page", address: str)
     page.get_by_text("View", exact=True).click()
     page.wait_for_url(re.compile("/runs/"))
     page.get_by_text(re.compile("^(Success|Failure)$")).first.wait_for(timeout=TO_RUN_MS)
-    assert page.get_by_text("Success", exact=True).first.is_visible()
+    page.get_by_text("Success", exact=True).first.wait_for()
     page.goto(f"{address}/assets/bronze_patients?view=partitions&partition={DELIVERED}")
     page.get_by_text("Latest materialization").wait_for()
     assert page.get_by_role("row").filter(has_text="partition_row_count").inner_text().split()[-1] == "40"
@@ -102,8 +102,8 @@ def test_a_check_that_failed_is_seen_on_its_asset_and_says_what_to_do(page: "Pag
     page.get_by_role("tab", name="Checks").click()
     page.get_by_text("quarantine_rate").first.click()
     page.get_by_text("10 of 40 records (25.0%) are quarantined; the limit is 10%").wait_for()
-    assert page.get_by_text("Failed", exact=True).count() == 2  # in the list, and beside its sentence
-    assert page.get_by_text(str(STOPPED)).first.is_visible()
+    page.get_by_text("Failed", exact=True).nth(1).wait_for()  # in the list, and beside its sentence
+    page.get_by_text(str(STOPPED)).first.wait_for()
 
 
 @pytest.mark.parametrize("asset", ["risk_features", "predictions"])
@@ -114,7 +114,7 @@ def test_an_asset_says_what_it_is_and_where_its_columns_come_from(page: "Page", 
         assert shown is not None
         page.get_by_text(shown).first.wait_for()
     for owner in spec.owners:
-        assert page.get_by_text(owner.removeprefix("team:"), exact=True).is_visible()
+        page.get_by_text(owner.removeprefix("team:"), exact=True).wait_for()
     for column in spec.metadata["dagster/column_schema"].columns:
         row = page.get_by_role("row").filter(has=page.get_by_text(column.name, exact=True))
         assert column.description.replace("`", "") in row.inner_text()
