@@ -1,4 +1,4 @@
-"""The whole day, from the source to the drift report, in one process: a stage a line."""
+"""The whole day, from the source to the drift report, in one process and on record: a stage a line."""
 
 import argparse
 import json
@@ -6,27 +6,20 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from healthcare_assets.steps import bronze, dimension, features, monitoring, scoring, silver
+from healthcare_assets.steps.running import run_step
 from healthcare_assets_tests.bench.bench_home import DAY, BenchHome
 from healthcare_assets_tests.bench.measure import Taken, measured
 
-STAGES = {
-    "bronze": bronze.run,
-    "silver": silver.run,
-    "dimension": dimension.run,
-    "features": features.run,
-    "scoring": scoring.run,
-    "monitoring": monitoring.run,
-}
+STAGES = ("bronze", "silver", "dimension", "features", "scoring", "care", "monitoring")
 
 
 def day(home: BenchHome, members: int, *, name: str) -> list[Taken]:
     """The stages of a day of so many records, into tables that are empty before."""
     runtime = home.runtime(name, source=home.delivery(members))
     stages = []
-    for stage, run in STAGES.items():
+    for stage in STAGES:
         with measured(stage) as taken:
-            run(runtime, DAY)
+            run_step(stage, runtime, day=DAY)
         stages.append(taken)
     return stages
 

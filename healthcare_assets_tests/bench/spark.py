@@ -15,12 +15,14 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from healthcare_assets.environments import EngineName
 from healthcare_assets.resources.spark_session import DELTA_COORDINATES, local_spark_session
+from healthcare_assets.steps.catalogue import STEPS
 from healthcare_assets_tests.bench.bench_home import DAY, BenchHome
 from healthcare_assets_tests.bench.day import STAGES
 from healthcare_assets_tests.bench.measure import markdown, say
@@ -43,7 +45,8 @@ def day(home: BenchHome, engine: EngineName, members: int) -> dict[str, Figures]
     runtime = replace(runtime, settings=replace(runtime.settings, engine=engine))
     processes = Processes()
     found: dict[str, Figures] = {}
-    for step, run in STAGES.items():
+    for step in STAGES:
+        run = import_module(STEPS[step].module).run
         before, began = processes.spent(), time.perf_counter()
         with processes.watched():
             run(runtime, DAY)
