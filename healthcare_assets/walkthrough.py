@@ -16,6 +16,7 @@ from healthcare_assets.defs.sensors.retraining import CAUSE_TAG, retraining
 from healthcare_assets.domain.month import first_of_month
 from healthcare_assets.environments import Settings
 from healthcare_assets.errors import HealthcareError, SourceError
+from healthcare_assets.resources.rating import rating_law_of
 from healthcare_assets.steps.runtime import Runtime
 from healthcare_assets.story import WatchedDay, print_story
 from healthcare_assets.summary import print_summary
@@ -46,8 +47,11 @@ class Walkthrough:
         )
 
     def run(self) -> bool:
-        """True when the last day has predictions."""
+        """True when the last day has predictions. KeyboardInterrupt when a signal ends a step."""
         started = time.monotonic()
+        settings = self._settings
+        # Needed last, and wrong from the beginning: not to be told after minutes.
+        rating_law_of(settings.rating_state, settings.age_curve, rules=self._runtime.policy.pricing)
         days = self._days()
         source = escape(self._runtime.source.description)
         self._console.print(f"Source: {source}, {len(days)} day{'s' if len(days) > 1 else ''}")
@@ -143,6 +147,8 @@ class Walkthrough:
                 raise_on_error=False,
             )
         if not result.success:
+            if _interrupted(result):
+                raise KeyboardInterrupt
             raise StepFailedError(_failure(result, day))
         return [check.check_name for check in result.get_asset_check_evaluations() if not check.passed]
 
@@ -173,6 +179,12 @@ class Walkthrough:
 
             instance.add_event_listener(run_id, show)
             yield
+
+
+def _interrupted(result: dg.ExecuteInProcessResult) -> bool:
+    """Whether a step was ended by SIGINT or SIGTERM, which Dagster takes for itself."""
+    errors = [event.step_failure_data.error for event in result.all_events if event.is_step_failure]
+    return any(error is not None and error.cls_name == dg.DagsterExecutionInterruptedError.__name__ for error in errors)
 
 
 def _failure(result: dg.ExecuteInProcessResult, day: date | None) -> str:

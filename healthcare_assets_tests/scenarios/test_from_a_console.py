@@ -141,6 +141,42 @@ def test_a_day_that_has_not_ended_is_left_out_and_said_so(tmp_path: Path) -> Non
     assert f"Left out for now: {today} and later" in _run(tmp_path / "home", HEALTHCARE_SOURCE=source).stdout
 
 
+@pytest.mark.parametrize("how", ["SIGINT", "SIGTERM"])
+def test_who_ends_it_in_a_step_is_told_what_is_left(tmp_path: Path, how: str) -> None:
+    source = tmp_path / "members.csv"
+    source.write_text("age,sex,region,bmi,smoker,children\n40,female,northeast,27,no,0\n")
+    ended = (
+        "import signal, sys\nfrom healthcare_assets.steps import silver\n"
+        f"silver.run = lambda *_: signal.raise_signal(signal.{how})\n"
+        "from healthcare_assets.__main__ import main\nsys.exit(main())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", ended],
+        cwd=ROOT,
+        env=_environment(tmp_path / "home", HEALTHCARE_SOURCE=str(source)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 130
+    assert done.stdout.splitlines()[-1] == (
+        "Interrupted. Every table is as its last finished step left it; run again to go on."
+    )
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"), [("HEALTHCARE_RATING_STATE", "ZZ"), ("HEALTHCARE_AGE_CURVE", "/srv/none.toml")]
+)
+def test_a_setting_that_the_last_step_needs_is_refused_before_the_first(
+    tmp_path: Path, variable: str, value: str
+) -> None:
+    done = _run(tmp_path / "home", **{variable: value})
+    assert done.returncode == 1
+    [said] = done.stdout.splitlines()
+    assert said.startswith(f"{variable} is ")
+
+
 def test_a_home_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     run = _run(tmp_path / "file" / "home")
