@@ -7,7 +7,7 @@ from pathlib import Path
 
 from healthcare_assets.errors import LakehouseError
 
-LOCK = "at_work.lock"
+_LOCK = "at_work.lock"
 
 
 @contextmanager
@@ -16,7 +16,7 @@ def beside_others(home: Path, *, waits: Callable[[], None]) -> Iterator[None]:
 
     The lock dies with its process, however that ends.
     """
-    with (home / LOCK).open("a") as lock:
+    with (home / _LOCK).open("a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -29,7 +29,7 @@ def beside_others(home: Path, *, waits: Callable[[], None]) -> Iterator[None]:
 def alone(home: Path) -> Iterator[None]:
     """Nobody else at work on the home meanwhile. LakehouseError while somebody is: what they write could bring back
     what goes."""
-    with (home / LOCK).open("a") as lock:
+    with (home / _LOCK).open("a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

@@ -1,5 +1,7 @@
 """Steps are at work beside each other, and an erasure or a rotation alone."""
 
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -55,9 +57,6 @@ def test_a_step_says_that_it_waits_and_goes_on_when_whoever_is_alone_has_ended(t
 
 
 def test_a_lock_dies_with_its_process(tmp_path: Path) -> None:
-    import subprocess
-    import sys
-
     holding = (
         "import sys; from pathlib import Path; from healthcare_assets.resources.at_work import alone\n"
         "with alone(Path(sys.argv[1])):\n    print('alone', flush=True); sys.stdin.read()"

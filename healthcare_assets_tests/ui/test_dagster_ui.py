@@ -102,7 +102,9 @@ def test_a_check_that_failed_is_seen_on_its_asset_and_says_what_to_do(page: "Pag
     page.get_by_role("tab", name="Checks").click()
     page.get_by_text("quarantine_rate").first.click()
     page.get_by_text("10 of 40 records (25.0%) are quarantined; the limit is 10%").wait_for()
-    page.get_by_text("Failed", exact=True).nth(1).wait_for()  # in the list, and beside its sentence
+    failed = page.get_by_text("Failed", exact=True)
+    failed.nth(1).wait_for()
+    assert failed.count() == 2  # in the list, and beside its sentence
     page.get_by_text(str(STOPPED)).first.wait_for()
 
 
