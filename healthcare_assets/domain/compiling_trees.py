@@ -31,6 +31,9 @@ _TYPICAL = {"age": 40, "sex": 0, "region": 0, "bmi": 27.0, "smoker": 0, "childre
 _LIMITS = (*(limit for _, limit in BMI_BANDS), float(np.nextafter(BMI_BANDS[-1][1], np.inf)))
 """The least BMIs of the categories, and the least over the last limit, where obesity counts."""
 
+_Tested = dict[tuple[int, bool], Floats]
+"""By column, and whether it is rounded first, the thresholds that it is compared with anywhere, ascending."""
+
 
 class NotATableError(Exception):
     """The model is no table over the attributes, or too large a one; says why."""
@@ -64,7 +67,8 @@ def tree_table(pipeline: "Pipeline") -> TreeTable:
     """The pipeline's ensemble as a table. NotATableError, with the reason, when it is none."""
     parts = _ensembles(pipeline.steps[-1][1])
     column = _bmi_column(pipeline)
-    bmi_from = _bmi_boundaries(pipeline, parts, column)
+    tested = _tested(parts)
+    bmi_from = _bmi_boundaries(pipeline, tested, column)
     axes = {
         "age": np.arange(POLICY.ranges.age_years[1] + 1, dtype=np.float64),
         "children": np.arange(POLICY.ranges.children[1] + 1, dtype=np.float64),
@@ -72,7 +76,7 @@ def tree_table(pipeline: "Pipeline") -> TreeTable:
         "bmi": np.concatenate([[np.nextafter(bmi_from[0], -np.inf)], bmi_from]),
     }
     regimes = [_Regime(pipeline, axes, smoker, cells) for smoker, cells in product((0, 1), _regimes(bmi_from))]
-    cells = {name: _merged(regimes, parts, name) for name in ("age", "children")}
+    cells = {name: _merged(regimes, tested, name) for name in ("age", "children")}
     shape = (2, *map(len, CATEGORIES.values()), *(int(c[-1]) + 1 for c in cells.values()), len(axes["bmi"]))
     if (size := int(np.prod(shape))) > CELLS_AT_MOST:
         raise NotATableError(f"it has {size:,} cells, and at most {CELLS_AT_MOST:,} are stored")
@@ -161,10 +165,10 @@ def _span(chosen: "NDArray[np.bool_]") -> slice:
     return slice(first, last)
 
 
-def _merged(regimes: Sequence[_Regime], parts: Sequence[Ensemble], name: str) -> Integers:
+def _merged(regimes: Sequence[_Regime], tested: _Tested, name: str) -> Integers:
     """The cell of each value of the attribute: neighbours whom no tree anywhere tells apart share one."""
     parted: NDArray[np.bool_] = np.zeros(len(regimes[0].columns[name]) - 1, dtype=np.bool_)
-    for regime, ((column, single), thresholds) in product(regimes, _tested(parts).items()):
+    for regime, ((column, single), thresholds) in product(regimes, tested.items()):
         if regime.attribute[column] == name:
             place = np.searchsorted(
                 thresholds, _as_compared(regime.columns[name][:, column], single=single), side="left"
@@ -183,8 +187,8 @@ def _bmi_column(pipeline: "Pipeline") -> int:
     return int(same[0])
 
 
-def _tested(parts: Sequence[Ensemble]) -> dict[tuple[int, bool], Floats]:
-    """By column, and whether it is rounded first, the thresholds that it is compared with anywhere, ascending."""
+def _tested(parts: Sequence[Ensemble]) -> _Tested:
+    """What the trees compare columns with."""
     found: dict[tuple[int, bool], set[float]] = {}
     for ensemble in parts:
         for tree in ensemble.trees:
@@ -194,18 +198,18 @@ def _tested(parts: Sequence[Ensemble]) -> dict[tuple[int, bool], Floats]:
     return {key: np.array(sorted(thresholds)) for key, thresholds in found.items()}
 
 
-def _bmi_boundaries(pipeline: "Pipeline", parts: Sequence[Ensemble], column: int) -> Floats:
+def _bmi_boundaries(pipeline: "Pipeline", tested: _Tested, column: int) -> Floats:
     """Ascending: the least BMIs that a threshold, or the formula of a feature, tells from those below."""
     found, others = set(_LIMITS), {}
-    for (tested, single), thresholds in _tested(parts).items():
-        if tested == column:
+    for (compared, single), thresholds in tested.items():
+        if compared == column:
             found.update(_first_above(thresholds, single=single).tolist())
         else:
-            others[tested, single] = thresholds
+            others[compared, single] = thresholds
     return np.array(sorted(found.union(_passed_by_formula(pipeline, others))))
 
 
-def _passed_by_formula(pipeline: "Pipeline", tested: dict[tuple[int, bool], Floats]) -> Iterator[float]:
+def _passed_by_formula(pipeline: "Pipeline", tested: _Tested) -> Iterator[float]:
     """The least BMIs at which a feature that is made of the BMI passes a threshold.
 
     By halving, within a category and for smokers and others, where such a feature rises or falls all the way.
